@@ -1,0 +1,1 @@
+"""One outside thing each; adapters are strangers to each other."""

@@ -1,0 +1,1 @@
+"""The embedded demo world: sample repositories, an agent and a stand-in GitHub, each a real process."""

@@ -1,0 +1,1 @@
+"""What services need from the outside world, in the words of the domain."""

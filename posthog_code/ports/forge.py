@@ -1,0 +1,60 @@
+"""A forge at the level of intent. GitHub is the one that ships."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from posthog_code.domain.pull_request import NewPullRequest, PullRequest
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRepository:
+    host: str
+    owner: str
+    name: str
+    api_url: str
+    """Base of the REST API, without a trailing slash."""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+
+class Forge(Protocol):
+    """All methods raise NotSignedIn, Offline, RateLimited, Conflict, InvalidInput or NotFound in the forge's words."""
+
+    def locate(self, remote_url: str) -> RemoteRepository | None:
+        """The repository that a git remote URL names; None when this forge does not serve that host."""
+
+    async def account(self, remote: RemoteRepository) -> str:
+        """Login of the signed-in person."""
+
+    async def find(self, remote: RemoteRepository, branch: str) -> PullRequest | None:
+        """The open pull request of a branch, else the newest one."""
+
+    async def create(self, remote: RemoteRepository, branch: str, new: NewPullRequest) -> PullRequest:
+        """Open one; adopts the one that exists already for this branch. Never retried blindly."""
+
+    async def read(self, remote: RemoteRepository, known: PullRequest) -> PullRequest:
+        """State, checks, reviews and threads now. Checks that the token may not read give `checks_known=False`."""
+
+    async def default_branch(self, remote: RemoteRepository) -> str: ...
+
+    async def job_log(self, remote: RemoteRepository, check_id: str) -> str:
+        """The last 2 MB of an Actions job's log; NotFound while there is none."""
+
+    async def close(self) -> None: ...
+
+
+class Secrets(Protocol):
+    """The OS keyring, never on the event loop. Without a keyring nothing is stored silently in plain text."""
+
+    async def get(self, name: str) -> str | None: ...
+
+    async def set(self, name: str, value: str) -> None:
+        """Raises Refused when there is no keyring."""
+
+    async def delete(self, name: str) -> None: ...
+
+    async def available(self) -> bool: ...
