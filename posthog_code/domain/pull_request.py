@@ -70,6 +70,13 @@ class ReviewThread:
     outdated: bool
     comments: tuple[tuple[str, str, float], ...]
     """(author, body, UNIX time), oldest first."""
+    code: str = ""
+    """The commented lines as the forge shows them, each with its sign ("+", "-" or " ") first."""
+    start: int = 0
+    """First line of a comment on several; 0 for one line."""
+    url: str = ""
+    trusted: bool = True
+    """Everybody in it may push to the repository, so its words may go to the agent unseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,15 @@ class PullRequest:
     fetched_at: float = 0.0
     stale: str = ""
     """Why the last refresh failed; the rest is then the last known state."""
+    by_viewer: bool = False
+    """The signed-in person opened it."""
+    updated_at: float = 0.0
+    queued: bool = False
+    """In the merge queue."""
+    auto_merge: bool = False
+    """It merges by itself once its rules are met."""
+    cut: str = ""
+    """What is missing because there was too much of it, in one sentence."""
 
     @property
     def passed(self) -> int:

@@ -2,9 +2,52 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from posthog_code.domain.session import Ask
+
+OUTPUT_LIMIT = 256 * 1024
+"""Characters of a tool call's output that are kept."""
+
+_Class = TypeVar("_Class")
+
+
+def _grows(name: str, limit: int = 0) -> Callable[[type[_Class]], type[_Class]]:
+    """Make the field `name` a text that grows by `parts`, joined when somebody reads it.
+
+    Adding to a str attribute copies it each time, which is quadratic for a message that arrives in a million pieces.
+    With a `limit` only the last characters are kept, and `<name>_cut` counts the bytes that were left out.
+    """
+
+    def decorate(cls: type[_Class]) -> type[_Class]:
+        slot: Any = cls.__dict__[name]
+
+        def read(self: Any) -> str:
+            text: str = slot.__get__(self, cls)
+            if self.parts:
+                text += "".join(self.parts)
+                self.parts.clear()
+                if limit and len(text) > limit:
+                    cut = len(text) - limit
+                    setattr(
+                        self, f"{name}_cut", getattr(self, f"{name}_cut") + len(text[:cut].encode("utf-8", "replace"))
+                    )
+                    text = text[cut:]
+                slot.__set__(self, text)
+            return text
+
+        def write(self: Any, text: str) -> None:
+            if hasattr(self, "parts"):
+                self.parts.clear()
+            slot.__set__(self, text)
+
+        setattr(cls, name, property(read, write))
+        return cls
+
+    return decorate
 
 
 @dataclass(slots=True)
@@ -25,6 +68,7 @@ class UserMessage(Item):
     turn: int = 0
 
 
+@_grows("text")
 @dataclass(slots=True)
 class AgentText(Item):
     """Markdown. Grows while `open`."""
@@ -32,13 +76,22 @@ class AgentText(Item):
     text: str = ""
     open: bool = True
     message_id: str = ""
+    parent_id: str = ""
+    """Call id of the sub-agent's call that says it."""
+    parts: list[str] = field(default_factory=list, repr=False, compare=False)
+    """Text that is not joined yet: the fold appends here, everybody else reads `text`."""
 
 
+@_grows("text")
 @dataclass(slots=True)
 class Thought(Item):
     text: str = ""
     open: bool = True
     ended_at: float = 0.0
+    message_id: str = ""
+    parent_id: str = ""
+    parts: list[str] = field(default_factory=list, repr=False, compare=False)
+    """As in AgentText."""
 
 
 @dataclass(slots=True)
@@ -50,6 +103,7 @@ class DiffContent:
     created: bool = False
 
 
+@_grows("output", OUTPUT_LIMIT)
 @dataclass(slots=True)
 class ToolCall(Item):
     call_id: str = ""
@@ -72,6 +126,9 @@ class ToolCall(Item):
     ended_at: float = 0.0
     raw_input: str = ""
     """JSON text."""
+    turn: int = 0
+    parts: list[str] = field(default_factory=list, repr=False, compare=False)
+    """Output that is not joined yet, as in AgentText."""
 
 
 @dataclass(slots=True)
@@ -134,3 +191,18 @@ class Transcript:
     turn: int = 0
     """Number of the running or last turn."""
     running: bool = False
+    changes: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=4096), repr=False, compare=False)
+    """The latest changes: `rev` and the first row that changed with it."""
+
+    def changed_since(self, rev: int) -> int | None:
+        """The first row that changed after `rev`; None when nothing did."""
+        if rev == self.rev:
+            return None
+        first, reached = len(self.items), False
+        for changed_rev, index in reversed(self.changes):
+            if changed_rev <= rev:
+                reached = True
+                break
+            first = min(first, index)
+            reached = changed_rev == rev + 1
+        return first if reached else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -112,7 +112,11 @@ class AgentHost(Protocol):
 
     def reap(self, pid: int, started: float) -> bool:
         """End a survivor of an earlier run of the app (whole group), if pid and start time match. True if one was
-        ended."""
+        ended. Blocks for up to a few seconds: call it in a thread."""
+
+    def reap_marked(self, run_ids: Collection[str]) -> int:
+        """End what carries the mark of these earlier runs (RunSpec.run_id), wherever it went; gives how many processes
+        there were. Blocks for up to a few seconds: call it in a thread."""
 
 
 class AgentCatalogue(Protocol):

@@ -30,6 +30,14 @@ class Forge(Protocol):
     async def account(self, remote: RemoteRepository) -> str:
         """Login of the signed-in person."""
 
+    async def sign_in(self, remote: RemoteRepository, token: str) -> str:
+        """Try a token, keep it in the keyring for the remote's host, give its login. Raises Refused without one."""
+
+    async def lend(self, remote: RemoteRepository) -> bool:
+        """Offer the token for the remote's host to git over https until `take_back`; False without a token."""
+
+    def take_back(self, remote: RemoteRepository) -> None: ...
+
     async def find(self, remote: RemoteRepository, branch: str) -> PullRequest | None:
         """The open pull request of a branch, else the newest one."""
 

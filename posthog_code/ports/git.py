@@ -139,6 +139,9 @@ class Worktrees(Protocol):
     ) -> WorktreeFacts:
         """Create the worktree again for a restore: existing branch, or recreated at `head`."""
 
+    async def take_rest(self, trashed: Path, worktree: Path) -> None:
+        """Move into a restored worktree what only the trashed folder has: ignored files such as dependencies."""
+
 
 class Checkpoints(Protocol):
     """Snapshots of worktrees as hidden refs. The agent's index, HEAD and stash are never touched."""
@@ -174,8 +177,9 @@ class Changes(Protocol):
     async def blob(self, worktree: Path, commit: str, path: str) -> bytes | None:
         """A file at a commit, or on disk when `commit` is ""; None when it is not there."""
 
-    async def apply_reverse(self, worktree: Path, patch: bytes) -> None:
-        """Reverse-apply a patch to the files on disk. Raises Conflict when it no longer fits."""
+    async def apply(self, worktree: Path, patch: bytes, *, reverse: bool = False) -> None:
+        """Apply a patch, or its reverse, to the files on disk (never the index). Raises Conflict when it does not
+        fit; then nothing was changed."""
 
 
 class Publishing(Protocol):

@@ -32,7 +32,7 @@ class Journal(Protocol):
     path: Path
 
     def append(self, frame: dict[str, Any], direction: str, at: float) -> None:
-        """Write one frame before anything else sees it. `direction` is "in" (from the agent), "out" or "note" (ours)."""
+        """Write one frame before anything else sees it. `direction`: "in" (from the agent), "out", "note" (ours)."""
 
     def append_raw(self, line: bytes, direction: str, at: float) -> None:
         """The same for a frame that is JSON text already."""
@@ -49,6 +49,14 @@ class Journals(Protocol):
 
     def read(self, session_id: SessionId) -> Iterator[tuple[dict[str, Any], str, float]]:
         """Each (frame, direction, UNIX time) in order; lines that do not parse are skipped."""
+
+    def read_located(self, session_id: SessionId) -> Iterator[tuple[dict[str, Any], str, float, int, int]]:
+        """The same with offset and length of each line in the file, in bytes."""
+
+    def path(self, session_id: SessionId) -> Path: ...
+
+    def in_use(self, session_id: SessionId) -> bool:
+        """Whether another process has this session's journal open for writing."""
 
     def exists(self, session_id: SessionId) -> bool: ...
 

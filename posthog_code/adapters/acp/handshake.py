@@ -1,0 +1,106 @@
+"""What is said before the first prompt: requests of ours, and what the answers mean.
+
+Source: Agent Client Protocol, protocol version 1 (initialize, session/new, session/load, session/resume).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from posthog_code import __version__
+from posthog_code.domain.agent import AgentSpec
+from posthog_code.domain.errors import AgentFailed, NotSignedIn, UserError
+from posthog_code.ports.agent import Frame
+
+from .rpc import AUTH_REQUIRED, RpcError
+
+PROTOCOL_VERSION = 1
+
+CONVERSATION = frozenset(
+    {"user_message_chunk", "agent_message_chunk", "agent_thought_chunk", "tool_call", "tool_call_update", "plan"}
+)
+"""Kinds of session/update that a load replays. Others (commands, modes, options, usage) tell the state of now."""
+
+
+def initialize_params(agent: AgentSpec) -> Frame:
+    """fs and terminal only where the catalogue says that the agent needs them: offering fs breaks one that does not."""
+    return {
+        "protocolVersion": PROTOCOL_VERSION,
+        "clientCapabilities": {
+            "fs": {"readTextFile": agent.offers_fs, "writeTextFile": agent.offers_fs},
+            "terminal": agent.offers_terminal,
+            "elicitation": {"form": {}},
+            # An extension that Zed began and both big adapters know: output of their own commands, as it comes, in
+            # `_meta.terminal_output(_delta)` and `_meta.terminal_exit`.
+            "_meta": {"terminal_output": True},
+        },
+        "clientInfo": {"name": "posthog-code", "title": "PostHog Code", "version": __version__},
+    }
+
+
+def session_params(cwd: Path, mcp_servers: Sequence[Mapping[str, Any]], resume: str = "") -> Frame:
+    params: Frame = {"cwd": str(cwd), "mcpServers": [dict(s) for s in mcp_servers]}
+    return {"sessionId": resume, **params} if resume else params
+
+
+def _capabilities(initialize: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = initialize.get("agentCapabilities")
+    return found if isinstance(found, Mapping) else {}
+
+
+def offers(initialize: Mapping[str, Any], name: str) -> bool:
+    """Whether a session capability (resume, close, list, fork) is offered: the key is there and not null or false."""
+    session = _capabilities(initialize).get("sessionCapabilities")
+    return isinstance(session, Mapping) and session.get(name) not in (None, False)
+
+
+def resume_methods(initialize: Mapping[str, Any]) -> tuple[str, ...]:
+    """Methods that bring back an earlier session, the best one (which replays nothing) first."""
+    methods = ["session/resume"] if offers(initialize, "resume") else []
+    if _capabilities(initialize).get("loadSession") is True:
+        methods.append("session/load")
+    return tuple(methods)
+
+
+def usable_servers(
+    initialize: Mapping[str, Any], servers: Sequence[Mapping[str, Any]]
+) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """(MCP servers whose transport the agent speaks, names of the others). No `type` means stdio, a must for all."""
+    spoken = _capabilities(initialize).get("mcpCapabilities")
+    usable: list[Mapping[str, Any]] = []
+    others: list[str] = []
+    for server in servers:
+        kind = server.get("type", "stdio")
+        if kind == "stdio" or (isinstance(spoken, Mapping) and spoken.get(kind) is True):
+            usable.append(server)
+        else:
+            others.append(str(server.get("name", kind)))
+    return usable, others
+
+
+def check_version(agent: AgentSpec, initialize: Mapping[str, Any]) -> None:
+    """Raises AgentFailed for an agent of another protocol version."""
+    version = initialize.get("protocolVersion", PROTOCOL_VERSION)
+    if version != PROTOCOL_VERSION:
+        raise AgentFailed(
+            f"{agent.name} speaks version {version} of the Agent Client Protocol, and this app speaks version 1.",
+            "Install a version of the agent that speaks version 1." if not agent.install else f"Try: {agent.install}",
+        )
+
+
+def user_error(agent: AgentSpec, error: RpcError, detail: str = "") -> UserError:
+    """An agent's error answer as the person should read it."""
+    data = error.data
+    if isinstance(data, Mapping):
+        data = data.get("details") or data.get("message") or data
+    words = "\n".join(str(part) for part in (data, detail) if part)
+    if error.code == AUTH_REQUIRED:
+        sign_in = agent.sign_in or f"Sign in with {agent.name}'s own program, then try again."
+        return NotSignedIn(f"{agent.name} is not signed in.", sign_in, f"{error.message}\n{words}".strip())
+    return AgentFailed(
+        f"{agent.name}: {error.message.rstrip('.')}.",
+        "Try again; the log has the whole answer.",
+        f"{error.method} was answered with error {error.code}.\n{words}".strip(),
+    )

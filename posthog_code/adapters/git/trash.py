@@ -1,0 +1,172 @@
+"""The trash: whole worktrees moved aside with their private git directory, so that they can come back as they were."""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import json
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from posthog_code.adapters.git.places import Place, locate, same_file
+from posthog_code.domain.errors import Conflict, NotFound, Refused, StorageFailed
+
+FILES = "files"
+"""The worktree's folder, without its .git file."""
+GIT = "git"
+"""Its private git directory: HEAD, index, reflog, our marker, submodules."""
+NOTE = "note.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    task_id: str
+    path: Path
+    """Where the worktree was."""
+    admin: str
+    """Name of its registration below the repository's worktrees folder."""
+    common_dir: Path
+
+
+def unregister(place: Place) -> None:
+    """Forget one worktree. `git worktree prune` would forget every missing one, also those of other programs."""
+    aside = place.git_dir.with_name(place.git_dir.name + ".posthog-code-removed")
+    os.rename(place.git_dir, aside)
+    shutil.rmtree(aside)
+    _drop_if_empty(aside.parent)
+
+
+def move_in(place: Place, trash: Path, task_id: str) -> Path:
+    """Move a worktree and its registration into a new folder in `trash`; gives that folder.
+
+    The folder moves by one rename where the file system allows; else it is copied, compared, and only then removed.
+    """
+    target = _free_name(trash, place.top.name)
+    target.mkdir(parents=True)
+    note = {
+        "version": 1,
+        "task": task_id,
+        "path": os.fspath(place.top),
+        "admin": place.git_dir.name,
+        "common_dir": os.fspath(place.common_dir),
+    }
+    (target / NOTE).write_text(json.dumps(note) + "\n", "utf-8")
+    try:
+        move_tree(place.top, target / FILES)
+    except BaseException:
+        if not (target / FILES).exists():
+            shutil.rmtree(target, ignore_errors=True)
+        raise
+    # Without its .git file the folder cannot be taken for a later worktree that gets the same registration.
+    os.rename(target / FILES / ".git", target / "dotgit")
+    move_tree(place.git_dir, target / GIT)
+    _drop_if_empty(place.common_dir / "worktrees")
+    return target
+
+
+def read_note(trashed: Path) -> Trashed:
+    """Raises NotFound when there is no worktree in this folder of the trash."""
+    try:
+        data = json.loads((trashed / NOTE).read_text("utf-8"))
+        found = Trashed(str(data["task"]), Path(data["path"]), str(data["admin"]), Path(data["common_dir"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotFound(f"There is no worktree in {trashed}.", "It may have been swept already.", str(error)) from None
+    if not (trashed / FILES).is_dir() or not (trashed / GIT).is_dir():
+        raise NotFound(f"The worktree in {trashed} is not complete.", "Restore it from its snapshot instead.")
+    return found
+
+
+def move_out(trashed: Path, path: Path) -> Place:
+    """Undo `move_in`, to `path`. Raises Conflict when the folder or the registration's name is taken."""
+    note = read_note(trashed)
+    if os.path.lexists(path):
+        raise Conflict(f"The folder {path} exists already.", "Move it away and try again.")
+    if not note.common_dir.is_dir():
+        raise NotFound("The repository of this worktree is not there any more.", "Put the repository back first.")
+    admin = note.common_dir / "worktrees" / note.admin
+    number = 1
+    while admin.exists():
+        number += 1
+        admin = admin.with_name(f"{note.admin}{number}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    admin.parent.mkdir(exist_ok=True)
+    move_tree(trashed / GIT, admin)
+    try:
+        (admin / "gitdir").write_bytes(os.fsencode(path / ".git") + b"\n")
+        (trashed / FILES / ".git").write_bytes(b"gitdir: " + os.fsencode(admin) + b"\n")
+        move_tree(trashed / FILES, path)
+    except BaseException:
+        move_tree(admin, trashed / GIT)
+        (trashed / FILES / ".git").unlink(missing_ok=True)
+        raise
+    shutil.rmtree(trashed)
+    place = locate(path)
+    if place is None or not same_file(place.git_dir, admin):
+        raise StorageFailed(f"The worktree {path} came back without its git data.", "Restore it from its snapshot.")
+    return place
+
+
+def move_tree(source: Path, target: Path) -> None:
+    try:
+        os.rename(source, target)
+        return
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    copy = target.with_name(target.name + ".incomplete")
+    try:
+        shutil.copytree(source, copy, symlinks=True)
+        different = first_difference(source, copy)
+        if different is not None:
+            raise Refused(
+                f"{source} was not moved: it changed while it was being copied.", "Try again.", os.fspath(different)
+            )
+        os.rename(copy, target)
+    except BaseException:
+        shutil.rmtree(copy, ignore_errors=True)
+        raise
+    # From here on the copy is complete: what is left of the source is a duplicate.
+    aside = source.with_name(source.name + ".posthog-code-moved")
+    os.rename(source, aside)
+    shutil.rmtree(aside)
+
+
+def first_difference(one: Path, other: Path) -> Path | None:
+    """A path below `one` that is not the same in `other` (kind, permissions, content); None when all are equal."""
+    names = sorted(os.listdir(one))
+    if names != sorted(os.listdir(other)):
+        return one
+    for name in names:
+        a, b = one / name, other / name
+        mode_a, mode_b = a.lstat().st_mode, b.lstat().st_mode
+        if stat.S_IFMT(mode_a) != stat.S_IFMT(mode_b):
+            return a
+        if stat.S_ISLNK(mode_a):
+            if os.readlink(a) != os.readlink(b):
+                return a
+        elif stat.S_ISDIR(mode_a):
+            found = first_difference(a, b)
+            if found is not None:
+                return found
+        elif mode_a != mode_b or (stat.S_ISREG(mode_a) and not filecmp.cmp(a, b, shallow=False)):
+            return a
+    return None
+
+
+def _free_name(trash: Path, name: str) -> Path:
+    number = 1
+    candidate = trash / name
+    while os.path.lexists(candidate):
+        number += 1
+        candidate = trash / f"{name}-{number}"
+    return candidate
+
+
+def _drop_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        pass  # other worktrees are registered there

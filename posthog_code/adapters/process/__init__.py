@@ -1,0 +1,1 @@
+"""Plain commands in process groups of their own."""

@@ -1,0 +1,1 @@
+"""SQLite, journals and logs in the data folder."""

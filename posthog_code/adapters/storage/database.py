@@ -1,0 +1,178 @@
+"""The state plane in SQLite: write-ahead log, one writer thread, numbered migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import shutil
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from posthog_code.adapters.storage import schema
+from posthog_code.adapters.storage.codec import decode
+from posthog_code.adapters.storage.rows import Write, writes
+from posthog_code.domain.errors import StorageFailed
+from posthog_code.domain.pull_request import PullRequest
+from posthog_code.domain.review import Comment
+from posthog_code.domain.session import Session
+from posthog_code.domain.settings import from_json
+from posthog_code.domain.state import AppState
+from posthog_code.domain.task import QueuedMessage, Repository, Step, Task
+
+log = logging.getLogger("store")
+T = TypeVar("T")
+
+
+class SqliteDatabase:
+    """Implements ports.storage.Database.
+
+    Raises StorageFailed from the constructor when the file is newer than this program, or damaged: a damaged file is
+    set aside under a new name first, never deleted.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problems: list[str] = []
+        """Rows that could not be read; they stay in the file."""
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._connection = self._open()
+        except OSError as error:
+            raise _failed(path, error) from error
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise _failed(self.path, error) from error
+            kept = _set_aside(self.path)
+            self.problems.append(f"The database was damaged ({error}). It was kept as {kept.name} and a new one begun.")
+            log.error("damaged database set aside as %s: %s", kept, error)
+            return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=10)
+        try:
+            version = schema.version_of(connection)
+            if version > schema.VERSION:
+                raise StorageFailed(
+                    "This data folder was written by a newer version of PostHog Code.",
+                    "Update PostHog Code, or start it with another POSTHOG_CODE_HOME.",
+                    f"{self.path} has version {version}; this program knows up to {schema.VERSION}.",
+                )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA busy_timeout = 10000")
+            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("quick_check failed")
+            if 0 < version < schema.VERSION:
+                self._back_up(connection, version)
+            schema.migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _back_up(self, connection: sqlite3.Connection, version: int) -> None:
+        target = self.path.with_name(f"{self.path.name}.v{version}.backup")
+        with contextlib.closing(sqlite3.connect(target)) as copy:
+            connection.backup(copy)
+
+    def load(self) -> AppState:
+        try:
+            return self._thread.submit(self._load).result()
+        except sqlite3.Error as error:
+            raise _failed(self.path, error) from error
+
+    def _load(self) -> AppState:
+        rows = self._connection.execute
+        settings = {key: json.loads(value) for key, value in rows("SELECT key, value FROM settings")}
+        viewed: dict[Any, dict[str, str]] = defaultdict(dict)
+        for task_id, path, fingerprint in rows("SELECT task_id, path, fingerprint FROM viewed"):
+            viewed[task_id][json.loads(path)] = fingerprint
+        return AppState(
+            repositories={r.id: r for _, r in self._read(Repository, "SELECT id, body FROM repositories")},
+            tasks={t.id: t for _, t in self._read(Task, "SELECT id, body FROM tasks")},
+            sessions={s.id: s for _, s in self._read(Session, "SELECT id, body FROM sessions")},
+            queue=self._read_lists(QueuedMessage, "messages"),
+            comments=self._read_lists(Comment, "comments"),
+            publishing=self._read_lists(Step, "publishing"),
+            pull_requests=dict(self._read(PullRequest, "SELECT task_id, body FROM pull_requests")),
+            viewed=dict(viewed),
+            drafts=dict(rows("SELECT key, text FROM drafts")),
+            settings=from_json(settings),
+        )
+
+    def _read(self, kind: type[T], query: str) -> Iterator[tuple[Any, T]]:
+        for key, body in self._connection.execute(query):
+            try:
+                yield key, decode(kind, body)
+            except ValueError as error:
+                # The row stays as it is: a person, or a later version, may still make sense of it.
+                self.problems.append(f"A {kind.__name__.lower()} could not be read: {error}")
+                log.error("unreadable %s %s: %s", kind.__name__, key, error)
+
+    def _read_lists(self, kind: type[T], table: str) -> dict[Any, tuple[T, ...]]:
+        lists: dict[Any, list[T]] = defaultdict(list)
+        for key, thing in self._read(kind, f"SELECT task_id, body FROM {table} ORDER BY task_id, position"):
+            lists[key].append(thing)
+        return {key: tuple(things) for key, things in lists.items()}
+
+    async def save(self, old: AppState, new: AppState) -> None:
+        plan = writes(old, new)
+        if plan:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, plan)
+
+    def _write(self, plan: list[Write]) -> None:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement, values in plan:
+                connection.execute(statement, values)
+            connection.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise _failed(self.path, error) from error
+
+    def changed_elsewhere(self) -> int:
+        """A number that moves when another process wrote to the file (SQLite's data_version)."""
+        return int(self._thread.submit(lambda: self._connection.execute("PRAGMA data_version").fetchone()[0]).result())
+
+    def close(self) -> None:
+        self._thread.submit(self._connection.close).result()
+        self._thread.shutdown()
+
+
+def _set_aside(path: Path) -> Path:
+    number = 1
+    while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    for suffix in ("", "-wal", "-shm"):
+        source = path.with_name(path.name + suffix)
+        if source.exists():
+            shutil.move(source, kept.with_name(kept.name + suffix))
+    return kept
+
+
+def _failed(path: Path, error: Exception) -> StorageFailed:
+    words = str(error).lower()
+    if "full" in words or "no space" in words:
+        return StorageFailed(
+            "The disk is full.", "Free some space; nothing that was shown as saved is lost.", f"{path}: {error}"
+        )
+    if "readonly" in words or "read-only" in words or "permission" in words or "unable to open" in words:
+        return StorageFailed(
+            f"The data folder {path.parent} cannot be written.",
+            "Check its permissions, or set POSTHOG_CODE_HOME to another folder.",
+            str(error),
+        )
+    return StorageFailed("The database could not be used.", "Look at the log for details.", f"{path}: {error}")

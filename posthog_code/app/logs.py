@@ -1,0 +1,51 @@
+"""The program's own log: rotated files, no secrets."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import re
+import sys
+from pathlib import Path
+
+_SECRETS = re.compile(
+    r"(gh[opusr]_|github_pat_|phx_|phc_|sk-)[A-Za-z0-9_\-]{4,}|(?i:(bearer|token)\s+)[A-Za-z0-9_\-.=]{8,}"
+)
+
+
+class Redact(logging.Filter):
+    """Takes tokens out of whatever is logged."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        clean = redact(message)
+        if clean != message:
+            record.msg, record.args = clean, ()
+        return True
+
+
+def redact(text: str) -> str:
+    return _SECRETS.sub(lambda match: f"{match[1] or match[2] or ''}…", text)
+
+
+def set_up(folder: Path, *, to_stderr: bool) -> None:
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    handlers: list[logging.Handler] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handlers.append(
+            logging.handlers.RotatingFileHandler(
+                folder / "app.log", maxBytes=2_000_000, backupCount=3, encoding="utf-8"
+            )
+        )
+    except OSError:
+        to_stderr = True
+    if to_stderr or not handlers:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.addFilter(Redact())
+        root.addHandler(handler)
+    for noisy in ("httpx", "httpcore", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,159 @@
+"""The window's life: shown from what is on disk, everything else behind the first paint."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from posthog_code.app import crash, logs, loop
+from posthog_code.app.container import Container, build, open_database
+from posthog_code.app.instance import SingleInstance
+from posthog_code.app.paths import Paths
+from posthog_code.domain.errors import UserError
+from posthog_code.domain.state import Topic
+from posthog_code.ui.actions import Actions
+from posthog_code.ui.bridge import Bridge
+from posthog_code.ui.context import UiContext
+from posthog_code.ui.nav import Nav
+from posthog_code.ui.shell.main_window import MainWindow
+from posthog_code.ui.theme import apply_theme
+
+AfterStart = Callable[[Container, UiContext], None]
+
+
+def run(options: argparse.Namespace, paths: Paths) -> int:
+    """The window on the person's data, or on the demo world; gives the exit code."""
+    if options.command == "shots":
+        from posthog_code.app import shots
+
+        return shots.run(options, paths)
+    if options.command == "bench":
+        from posthog_code.app import bench
+
+        return bench.run(options, paths)
+    if options.command == "demo":
+        from posthog_code.app import demo
+
+        return demo.run(options, paths)
+    return open_window(paths)
+
+
+def open_window(paths: Paths, after_start: AfterStart | None = None) -> int:
+    logs.set_up(paths.logs, to_stderr=False)
+    crash.install(paths.logs)
+    instance = SingleInstance(paths.lock)
+    try:
+        if not instance.acquire():
+            return _another_is_open(instance, paths)
+        app = make_application()
+        database, state = open_database(paths)
+    except UserError as error:
+        sys.stderr.write(f"{error.title}\n{error.hint}\n{error.detail}\n")
+        return 2
+    try:
+        return loop.run(app, lambda: _live(app, build(paths, database, state), instance, after_start))
+    finally:
+        instance.release()
+
+
+def make_application() -> QApplication:
+    app = QApplication(["posthog-code"])
+    app.setApplicationName("posthog-code")
+    app.setApplicationDisplayName("PostHog Code")
+    app.setDesktopFileName("posthog-code")
+    return app
+
+
+def _another_is_open(instance: SingleInstance, paths: Paths) -> int:
+    _app = make_application()
+    if instance.raise_other():
+        sys.stdout.write("PostHog Code is open already; its window was brought to the front.\n")
+        return 0
+    sys.stderr.write(
+        f"PostHog Code is running on {paths.home}, but its window does not answer.\n"
+        "Close it, or start this one with another POSTHOG_CODE_HOME.\n"
+    )
+    return 2
+
+
+def make_context(container: Container) -> UiContext:
+    """What the window's parts share."""
+    services = container.services
+    bridge = Bridge(services.store)
+    nav = Nav()
+
+    def on_user_error(error: UserError) -> None:
+        context.toasts.show(error.title, error.hint, "error")
+
+    report = crash.reporter(lambda title, text: context.toasts.show(title, text, "error"))
+    actions = Actions(services.scope, on_user_error=on_user_error, on_crash=report)
+    context = UiContext(services, bridge, actions, nav, layout_path=container.paths.layout)
+    return context
+
+
+def dress(app: QApplication, container: Container) -> None:
+    settings = container.services.store.state.settings
+    apply_theme(
+        app,
+        settings.theme,
+        color_blind=settings.color_blind_diffs,
+        text_size=settings.text_size,
+        reduced_motion=settings.reduced_motion,
+    )
+
+
+async def _live(
+    app: QApplication, container: Container, instance: SingleInstance, after_start: AfterStart | None
+) -> int:
+    services = container.services
+    closed = asyncio.Event()
+    running = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        running.add_signal_handler(number, closed.set)
+    dress(app, container)
+    context = make_context(container)
+    window = MainWindow(context)
+    window.closing.connect(closed.set)
+    window.show()
+
+    def on_change(topics: frozenset[Topic]) -> None:
+        if Topic("settings") in topics:
+            dress(app, container)
+
+    services.store.subscribe(on_change)
+    # After the first paint: the person sees the list before anything is looked for.
+    QTimer.singleShot(0, lambda: services.scope.spawn(_behind_first_paint(container, context), "start"))
+    instance.listen(lambda: _to_front(window))
+    if after_start is not None:
+        after_start(container, context)
+    try:
+        await closed.wait()
+    finally:
+        window.hide()
+        await container.close()
+        window.deleteLater()
+    return 0
+
+
+async def _behind_first_paint(container: Container, context: UiContext) -> None:
+    services = container.services
+    interrupted = await services.reconcile.run()
+    await services.pull_requests.recover()
+    for problem in services.problems:
+        context.toasts.show("Something in the data folder could not be read.", problem, "warning", timeout=15.0)
+    if interrupted:
+        words = "1 turn was interrupted." if interrupted == 1 else f"{interrupted} turns were interrupted."
+        context.toasts.show(words, "Everything up to then is saved; each can be continued.", "warning")
+    await services.agents.detect()
+
+
+def _to_front(window: MainWindow) -> None:
+    window.showNormal() if window.isMinimized() else window.show()
+    window.raise_()
+    window.activateWindow()

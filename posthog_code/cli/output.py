@@ -1,0 +1,70 @@
+"""What the commands print: lines for people, JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import os
+import sys
+from typing import Any
+
+from posthog_code.domain.errors import UserError
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses and enums as what JSON knows."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, enum.Enum):
+        return value.value
+    return value
+
+
+class Output:
+    """Standard output in one of two languages. A closed pipe ends the output, not the work."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def data(self, value: Any) -> None:
+        """One JSON document a line; nothing for people."""
+        if self.as_json:
+            self._write(json.dumps(plain(value)) + "\n")
+
+    def text(self, line: str = "", end: str = "\n") -> None:
+        """For people only."""
+        if not self.as_json:
+            self._write(line + end)
+
+    def raw(self, data: bytes) -> None:
+        try:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            _quiet_pipe()
+
+    def error(self, error: UserError) -> None:
+        if self.as_json:
+            value = {"error": error.code, "title": error.title, "hint": error.hint, "detail": error.detail}
+            self._write(json.dumps(value) + "\n")
+        lines = [error.title, *([error.hint] if error.hint else [])]
+        if error.detail:
+            lines += ["", *error.detail.strip().splitlines()[-20:]]
+        sys.stderr.write("\n".join(lines) + "\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stdout.write(text.encode(errors="backslashreplace").decode())
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _quiet_pipe()
+
+
+def _quiet_pipe() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

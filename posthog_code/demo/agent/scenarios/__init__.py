@@ -1,0 +1,63 @@
+"""Which scenario a prompt gets: by its words, with a sensible one for anything else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from posthog_code.demo.agent.scenarios import asks, commands, faults, general, review, script, stream
+from posthog_code.demo.agent.turn import Refused, Rejected, Turn
+
+Scenario = Callable[[Turn], None]
+
+KEYWORD_LIMIT = 120
+"""Characters. A longer prompt is a real task, in which a word like "fail" means nothing special."""
+
+COMMANDS: dict[str, Scenario] = {
+    "review": commands.look_over,
+    "test": commands.run_tests,
+    "explain": commands.explain,
+    "fail": faults.fail,
+    "long": stream.long_output,
+}
+
+KEYWORDS: tuple[tuple[str, Scenario], ...] = (
+    (r"\bfail\b", faults.fail),
+    (r"\bcrash\b", faults.crash),
+    (r"\bgarbage\b", faults.garbage),
+    (r"\bhuge\b", faults.huge),
+    (r"\bsilent\b", faults.silent),
+    (r"\bstream\b", stream.long_answer),
+    (r"\blong\b", stream.long_output),
+    (r"\bslow\b", stream.slow),
+    (r"\boutside\b", asks.outside),
+    (r"\bsub-?agents?\b", asks.sub_agent),
+    (r"\b(permission|migrate|upgrade)\b", asks.permission),
+    (r"\b(question|choose)\b", asks.question),
+)
+
+
+def play(turn: Turn) -> None:
+    """Work on the turn's prompt. Raises Cancelled, or RpcError where the scenario is that the agent fails."""
+    try:
+        _choose(turn.prompt.strip(), turn)(turn)
+    except Rejected as action:
+        turn.say(f"You said no to *{action}*, so I stopped there. Tell me what to do instead.")
+    except Refused as problem:
+        turn.say(f"That did not work: {problem}.")
+
+
+def _choose(prompt: str, turn: Turn) -> Scenario:
+    slash = re.match(r"/(\w+)", prompt)
+    if slash and slash[1] in COMMANDS:
+        return COMMANDS[slash[1]]
+    scene = script.find(prompt, turn)
+    if scene is not None:
+        return scene
+    if any((turn.session.cwd / remark.path).is_file() for remark in review.remarks(prompt)):
+        return review.follow
+    if len(prompt) <= KEYWORD_LIMIT:
+        for words, scenario in KEYWORDS:
+            if re.search(words, prompt, re.IGNORECASE):
+                return scenario
+    return general.improve

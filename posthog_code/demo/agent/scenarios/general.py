@@ -1,0 +1,156 @@
+"""The scenario for any prompt in any repository: a small improvement with a test and a line in the changelog."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from posthog_code.demo.agent.scenarios import checks, planning
+from posthog_code.demo.agent.turn import Turn
+
+_STOP_WORDS = frozenset(
+    {"about", "after", "again", "also", "because", "before", "could", "every", "first", "from", "have", "into", "make"}
+    | {"more", "must", "only", "other", "please", "should", "since", "some", "than", "that", "their", "then", "there"}
+    | {"these", "they", "this", "those", "what", "when", "where", "which", "while", "with", "would", "your"}
+)
+_FUNCTION = {
+    "py": re.compile(r'^def ([a-z]\w*)\([^)]*\)[^:\n]*:\n(?!\s+(?:"""|r"""|\'\'\'))', re.MULTILINE),
+    "ts": re.compile(r"(?<!\*/\n)^export (?:async )?function (\w+)", re.MULTILINE),
+}
+_FUNCTION["tsx"] = _FUNCTION["js"] = _FUNCTION["ts"]
+PLAN = ("Find the place", "Make it clearer", "Cover it with a test", "Note the change", "Run the tests")
+
+
+def improve(turn: Turn) -> None:
+    files = turn.files()
+    words = [word for word in re.findall(r"[A-Za-z_]{4,}", turn.prompt) if word.lower() not in _STOP_WORDS]
+    turn.think("I look for the words of the task first, then I choose the smallest change that helps.")
+    hits: list[str] = []
+    for word in sorted(dict.fromkeys(words), key=len, reverse=True)[:3]:
+        hits = hits or turn.search(word)
+    source, name = _target(turn, files, [line.split(":", 1)[0] for line in hits])
+    if source:
+        turn.read(source)
+    if not planning.agreed(turn, PLAN):
+        return
+    turn.plan(PLAN, 1)
+    done = [_clarify(turn, source, name)] if source else []
+    turn.plan(PLAN, 2)
+    if source:
+        done += _cover(turn, source, name)
+    turn.plan(PLAN, 3)
+    done.append(_note(turn, files))
+    turn.plan(PLAN, 4)
+    code = checks.run_tests(turn)
+    turn.plan(PLAN, 5)
+    _sum_up(turn, done, code)
+
+
+def _target(turn: Turn, files: list[str], hits: list[str]) -> tuple[str, str]:
+    """A source file and a function in it that has no description; ("", "") if there is none."""
+    candidates = [*dict.fromkeys(hits), *files]
+    for path in candidates:
+        pattern = _FUNCTION.get(path.rsplit(".", 1)[-1])
+        parts = PurePosixPath(path).parts
+        if pattern is None or "test" in path.lower() or any(part.startswith(".") for part in parts):
+            continue
+        file = turn.path(path)
+        if not file.is_file() or file.stat().st_size > 200_000:
+            continue
+        found = pattern.search(file.read_text(encoding="utf-8", errors="replace"))
+        if found:
+            return path, found[1]
+    return "", ""
+
+
+def _clarify(turn: Turn, source: str, name: str) -> str:
+    """Describe the function where it stands."""
+    text = turn.path(source).read_text(encoding="utf-8")
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name).strip().lower()
+    pattern = _FUNCTION[source.rsplit(".", 1)[-1]]
+    found = pattern.search(text)
+    if found is None:
+        return f"`{source}` needed nothing"
+    if source.endswith(".py"):
+        turn.edit(source, found[0], f'{found[0]}    """{words.capitalize()}: see the tests for examples."""\n')
+    else:
+        turn.edit(source, found[0], f"/** {words.capitalize()}: see the tests for examples. */\n{found[0]}")
+    return f"`{source}` says what `{name}` is for"
+
+
+def _cover(turn: Turn, source: str, name: str) -> list[str]:
+    """A new test file that holds the function in place, in the repository's own way of testing."""
+    stem = PurePosixPath(source).stem
+    root = turn.session.cwd
+    if source.endswith(".py") and (root / "tests").is_dir():
+        path, text = (
+            f"tests/test_{stem}_described.py",
+            _PYTHON_TEST.format(source=source, name=name, title=_camel(stem)),
+        )
+    elif (root / "tests" / "run.py").is_file():
+        depth = "../" * 1
+        module = source.rsplit(".", 1)[0]
+        path = f"tests/{stem}.described.test.ts"
+        text = _SCRIPT_TEST.format(module=depth + module, source=source, name=name)
+    else:
+        return []
+    if turn.path(path).exists():
+        return []
+    turn.write(path, text)
+    return [f"`{path}` would notice if that got lost"]
+
+
+_PYTHON_TEST = """import ast
+import unittest
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parent.parent / "{source}"
+
+
+class {title}Described(unittest.TestCase):
+    def test_says_what_it_is_for(self):
+        functions = [node for node in ast.walk(ast.parse(SOURCE.read_text())) if isinstance(node, ast.FunctionDef)]
+        found = [node for node in functions if node.name == "{name}"]
+        self.assertTrue(found and ast.get_docstring(found[0]))
+
+
+if __name__ == "__main__":
+    unittest.main()
+"""
+
+_SCRIPT_TEST = """import {{ {name} }} from '{module}';
+
+describe('{name}', () => {{
+  it('says what it is for', () => {{
+    // in {source}: has "see the tests for examples"
+    expect({name}).toBeDefined();
+  }});
+}});
+"""
+
+
+def _camel(stem: str) -> str:
+    return "".join(part.capitalize() for part in re.split(r"\W|_", stem))
+
+
+def _note(turn: Turn, files: list[str]) -> str:
+    """A line in the changelog, which is made if there is none."""
+    path = next((name for name in files if PurePosixPath(name).name.lower() == "changelog.md"), "CHANGELOG.md")
+    said = re.sub(r"\s+", " ", turn.prompt).strip()
+    line = f"- {said[:96].rstrip('. ') or 'Small improvement'}.\n"
+    file = turn.path(path)
+    text = file.read_text(encoding="utf-8") if file.is_file() else "# Changelog\n"
+    head = re.search(r"^## .*\n\n?", text, re.MULTILINE)
+    if head:
+        text = text[: head.end()] + line + text[head.end() :]
+    else:
+        text = f"{text.rstrip()}\n\n## Unreleased\n\n{line}"
+    turn.write(path, text)
+    return f"`{path}` has a line about it"
+
+
+def _sum_up(turn: Turn, done: list[str], code: int | None) -> None:
+    listed = "\n".join(f"- {line}" for line in done)
+    tests = {0: "All tests pass.", None: "There is no quick test command here, so I ran none."}
+    ending = tests.get(code, f"The tests fail (exit code {code}); that needs a look before it is merged.")
+    turn.say(f"Done, in small steps:\n\n{listed}\n\n```\ngit diff --stat\n```\n\n{ending}")

@@ -1,0 +1,36 @@
+"""All services of one running program, and their life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from posthog_code.services.agents import Agents
+from posthog_code.services.changes import ChangesService
+from posthog_code.services.logs import Logs
+from posthog_code.services.pull_requests import PullRequests
+from posthog_code.services.reconcile import Reconcile
+from posthog_code.services.repositories import Repositories
+from posthog_code.services.reviews import Reviews
+from posthog_code.services.scope import Scope
+from posthog_code.services.sessions import Sessions
+from posthog_code.services.settings import SettingsService
+from posthog_code.services.store import Store
+from posthog_code.services.tasks import Tasks
+
+
+@dataclass(frozen=True)
+class Services:
+    store: Store
+    scope: Scope
+    repositories: Repositories
+    tasks: Tasks
+    sessions: Sessions
+    changes: ChangesService
+    reviews: Reviews
+    pull_requests: PullRequests
+    agents: Agents
+    settings: SettingsService
+    logs: Logs
+    reconcile: Reconcile
+    problems: tuple[str, ...] = ()
+    """What the person should hear at start: a database that was set aside, rows that could not be read."""

@@ -1,0 +1,96 @@
+"""At start: what a crash left half done is told and mended; nothing is deleted for want of a record."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import Any
+
+from posthog_code.domain.ids import SessionId
+from posthog_code.domain.session import Session, SessionPhase
+from posthog_code.domain.state import AppState
+from posthog_code.domain.task import StepState, Task, TaskPhase, with_step
+from posthog_code.ports.agent import AgentHost
+from posthog_code.ports.clock import Clock
+from posthog_code.ports.storage import Journals
+from posthog_code.services import edits
+from posthog_code.services.setup import TaskSetup
+from posthog_code.services.store import Store
+
+log = logging.getLogger("reconcile")
+_UNSETTLED = (SessionPhase.STARTING, SessionPhase.WORKING, SessionPhase.WAITING, SessionPhase.CANCELLING)
+
+
+def _unsettled(session: Session) -> bool:
+    open_turn = session.turn is not None and not session.turn.stop_reason
+    return session.phase in _UNSETTLED or open_turn or bool(session.pid)
+
+
+class Reconcile:
+    def __init__(self, store: Store, journals: Journals, host: AgentHost, setup: TaskSetup, clock: Clock) -> None:
+        self._store = store
+        self._journals = journals
+        self._host = host
+        self._setup = setup
+        self._clock = clock
+
+    async def run(self) -> int:
+        """Mend what the last run of the app left; gives the number of interrupted turns.
+
+        Sessions that another living process drives are left alone.
+        """
+        sessions = [s for s in self._store.state.sessions.values() if _unsettled(s) and not self._journals.in_use(s.id)]
+        await asyncio.to_thread(self._end_survivors, sessions)
+        interrupted = 0
+        for session in sessions:
+            interrupted += await self._settle(session)
+        for task in tuple(self._store.state.tasks.values()):
+            if task.phase is TaskPhase.SETTING_UP and not self._journals.in_use(task.session_id):
+                await self._stop_setup(task)
+        return interrupted
+
+    def _end_survivors(self, sessions: list[Session]) -> None:
+        """Processes of an earlier run: by pid and start time, and by the mark that each of them carries."""
+        for session in sessions:
+            if session.pid and self._host.reap(session.pid, session.pid_started):
+                log.warning("ended agent process %d of an earlier run", session.pid)
+        if sessions and (ended := self._host.reap_marked([s.id for s in sessions])):
+            log.warning("ended %d more processes of earlier runs", ended)
+
+    async def _settle(self, session: Session) -> int:
+        turn = session.turn
+        open_turn = turn is not None and not turn.stop_reason
+        phase = SessionPhase.INTERRUPTED if open_turn else SessionPhase.IDLE
+        if session.phase in (SessionPhase.FAILED, SessionPhase.INTERRUPTED) and not open_turn:
+            phase = session.phase
+        fields: dict[str, Any] = {"phase": phase, "pid": 0, "asks": ()}
+        if open_turn and turn is not None:
+            self._note(session.id, "interrupted")
+            ended = replace(turn, stop_reason="interrupted", ended_at=self._clock.now())
+            fields["turns"] = (*session.turns[:-1], ended)
+
+        def change(state: AppState) -> AppState:
+            state = edits.edit_session(state, session.id, **fields)
+            return edits.edit_task(state, session.task_id, unread=True) if open_turn else state
+
+        await self._store.update(change)
+        return int(open_turn)
+
+    def _note(self, session_id: SessionId, name: str) -> None:
+        journal = self._journals.open(session_id)
+        frame = {"jsonrpc": "2.0", "method": f"_posthog_code/{name}", "params": {}}
+        journal.append(frame, "note", self._clock.now())
+        journal.close()
+
+    async def _stop_setup(self, task: Task) -> None:
+        await self._setup.undo_half_made(task)
+        running = next((s for s in task.steps if s.state is StepState.RUNNING), None) or next(
+            (s for s in task.steps if s.state is StepState.TODO), None
+        )
+        steps = task.steps
+        if running is not None:
+            reason = "PostHog Code ended during this step. Run it again."
+            steps = with_step(steps, running.id, StepState.FAILED, self._clock.now(), reason)
+        phase = TaskPhase.SETUP_FAILED if running is not None else TaskPhase.READY
+        await self._store.update(lambda state: edits.edit_task(state, task.id, steps=steps, phase=phase, unread=True))

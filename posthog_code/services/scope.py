@@ -1,0 +1,61 @@
+"""Every coroutine that runs by itself has an owner; closing the owner ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+OnError = Callable[[str, BaseException], None]
+
+
+class Scope:
+    """A tree of running coroutines. `asyncio.create_task` is used nowhere else.
+
+    A failed coroutine is told to `on_error(name, exception)`; it takes nobody else down.
+    """
+
+    def __init__(self, name: str, on_error: OnError) -> None:
+        self.name = name
+        self._on_error = on_error
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._children: set[Scope] = set()
+        self._closed = False
+
+    def child(self, name: str) -> Scope:
+        """A scope that is closed with this one."""
+        scope = Scope(f"{self.name}/{name}", self._on_error)
+        scope._closed = self._closed
+        self._children.add(scope)
+        return scope
+
+    def spawn(self, coro: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run `coro` until it ends or the scope closes. Raises RuntimeError when the scope is closed."""
+        if self._closed:
+            coro.close()
+            raise RuntimeError(f"scope {self.name} is closed")
+        task = asyncio.get_running_loop().create_task(coro, name=f"{self.name}/{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_error(task.get_name(), error)
+
+    async def close(self, grace: float = 5.0) -> list[str]:
+        """Cancel everything, children first, and wait. Gives the names of what refused to stop within `grace` s."""
+        self._closed = True
+        stuck: list[str] = []
+        for scope in tuple(self._children):
+            stuck += await scope.close(grace)
+        self._children.clear()
+        current = asyncio.current_task()
+        tasks = [task for task in self._tasks if task is not current]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _done, pending = await asyncio.wait(tasks, timeout=grace)
+            stuck += [task.get_name() for task in pending]
+        return stuck

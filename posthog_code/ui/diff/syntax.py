@@ -1,0 +1,127 @@
+"""Syntax colours of what is in view, found in a worker thread and kept for the last few thousand lines."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Signal
+
+from posthog_code.domain.diff_index import DiffIndex, Row
+from posthog_code.ui.theme.syntax import Run, syntax_runs
+
+_CHUNK = 128
+"""Lines coloured together; hunks are nearly always shorter, so that strings over many lines come out right."""
+_KEPT = 200
+_WAITING = 12
+_LONGEST = 2000
+_IDLE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    target: Syntax
+    generation: int
+    key: tuple[int, str]
+    text: str
+    filename: str
+
+
+class _Worker:
+    """One thread for all views; it ends when nothing was asked for a while."""
+
+    def __init__(self) -> None:
+        self._jobs: deque[_Job] = deque(maxlen=_WAITING)
+        self._wake = threading.Condition()
+        self._running = False
+
+    def ask(self, job: _Job) -> None:
+        with self._wake:
+            self._jobs.append(job)
+            if not self._running:
+                self._running = True
+                threading.Thread(target=self._run, name="diff-syntax", daemon=True).start()
+            self._wake.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                if not self._jobs and not self._wake.wait_for(lambda: bool(self._jobs), _IDLE_S):
+                    self._running = False
+                    return
+                job = self._jobs.pop()  # the newest: what was asked before may be out of view
+            if job.generation == job.target.generation:
+                runs = syntax_runs(job.text, job.filename)
+                try:
+                    job.target.coloured.emit((job.generation, job.key, runs))
+                except RuntimeError:
+                    continue  # the view was closed meanwhile
+            del job
+
+
+_worker = _Worker()
+
+
+class Syntax(QObject):
+    """Colours of the rows of one index."""
+
+    coloured = Signal(object)
+    ready = Signal()
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.generation = 0
+        self._index = DiffIndex()
+        self._known: OrderedDict[tuple[int, str], list[list[Run]]] = OrderedDict()
+        self._asked: OrderedDict[tuple[int, str], None] = OrderedDict()
+        self.coloured.connect(self._take)
+
+    def set_index(self, index: DiffIndex) -> None:
+        self.generation += 1
+        self._index = index
+        self._known.clear()
+        self._asked.clear()
+
+    def runs(self, row: int) -> list[Run] | None:
+        """Runs of a line; None while they are being found."""
+        index = self._index
+        kind = index.kinds[row]
+        side = "old" if kind == Row.REMOVED else "new"
+        hunk = index.hunk_of(row)
+        first = index.hunk_rows[hunk] + 1
+        start = first + (row - first) // _CHUNK * _CHUNK
+        found = self._known.get((start, side))
+        if found is None:
+            if (start, side) not in self._asked:
+                self._ask(start, side, hunk)
+            return None
+        count = index.kinds.count
+        at = count(Row.CONTEXT, start, row) + count(Row.REMOVED if side == "old" else Row.ADDED, start, row)
+        return found[at] if at < len(found) else []
+
+    def _ask(self, start: int, side: str, hunk: int) -> None:
+        index = self._index
+        end_row = index.hunk_rows[hunk + 1] if hunk + 1 < len(index.hunk_rows) else len(index)
+        end = min(start + _CHUNK, end_row)
+        wanted = (Row.CONTEXT, Row.REMOVED if side == "old" else Row.ADDED)
+        lines = [
+            index.text(row, _LONGEST).replace("\r", " ") if index.length(row) < _LONGEST else ""
+            for row in range(start, end)
+            if index.kinds[row] in wanted
+        ]
+        path = index.files[index.file_of(start)].path
+        self._asked[start, side] = None
+        if len(self._asked) > _WAITING:
+            self._asked.popitem(last=False)  # dropped by the worker as well; asked again when painted again
+        _worker.ask(_Job(self, self.generation, (start, side), "\n".join(lines), path.rsplit("/", 1)[-1]))
+
+    def _take(self, result: tuple[int, tuple[int, str], list[list[Run]]]) -> None:
+        generation, key, runs = result
+        if generation != self.generation:
+            return
+        self._asked.pop(key, None)
+        self._known[key] = runs
+        if len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        self.ready.emit()

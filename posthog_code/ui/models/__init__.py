@@ -1,0 +1,1 @@
+"""View models: state turned into what a widget shows. No widgets here."""

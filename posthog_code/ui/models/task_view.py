@@ -1,0 +1,150 @@
+"""The state of a task in one glyph, one word and one colour."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from posthog_code.domain.ids import TaskId
+from posthog_code.domain.pull_request import PullRequest, PullRequestState
+from posthog_code.domain.session import AskKind, Session, SessionPhase
+from posthog_code.domain.state import AppState
+from posthog_code.domain.task import Task, TaskPhase
+from posthog_code.ui.theme.glyphs import Glyph
+
+
+class Attention(IntEnum):
+    """Where a task stands in its group, the first one on top."""
+
+    NEEDS_YOU = 0
+    RUNNING = 1
+    REST = 2
+
+
+class TaskView(NamedTuple):
+    glyph: Glyph
+    word: str
+    token: str
+    """Colour token of the word."""
+
+    @property
+    def attention(self) -> Attention:
+        if self.glyph in (Glyph.WAITING, Glyph.QUESTION, Glyph.FAILED):
+            return Attention.NEEDS_YOU
+        if self.glyph in (Glyph.RUNNING, Glyph.SETTING_UP):
+            return Attention.RUNNING
+        return Attention.REST
+
+
+_UNKNOWN = TaskView(Glyph.UNKNOWN, "Unknown", "text.muted")
+
+
+def task_state(state: AppState, task_id: TaskId) -> TaskView:
+    """What to show for a task. When several things are true, the most urgent one wins: waiting, question, failed,
+    running, setting up, checks failing, changes requested, finished and unread, the pull request, paused, idle."""
+    task = state.tasks.get(task_id)
+    if task is None:
+        return _UNKNOWN
+    if task.phase in (TaskPhase.ARCHIVED, TaskPhase.DELETED):
+        return TaskView(Glyph.ARCHIVED, "Archived", "text.muted")
+    session = state.session_of(task_id)
+    pull_request = state.pull_requests.get(task_id)
+    return (
+        _pressing(task, session)
+        or _review_trouble(pull_request)
+        or _unread(task, session)
+        or _review_state(pull_request)
+        or _resting(task, session)
+    )
+
+
+def activity(state: AppState, task: Task) -> float:
+    """When something last happened in the task itself (reading or renaming it does not count), UNIX time in s."""
+    session = state.session_of(task.id)
+    turn = session.turn if session else None
+    return max(task.created_at, turn.ended_at or turn.started_at) if turn else task.created_at
+
+
+def _pressing(task: Task, session: Session | None) -> TaskView | None:
+    asks = session.asks if session else ()
+    if any(ask.kind is AskKind.PERMISSION for ask in asks):
+        return TaskView(Glyph.WAITING, "Waiting for permission", "status.waiting")
+    if asks:
+        return TaskView(Glyph.QUESTION, "Asks a question", "status.question")
+    if task.phase is TaskPhase.SETUP_FAILED:
+        return TaskView(Glyph.FAILED, "Setup failed", "status.failed")
+    phase = session.phase if session else SessionPhase.IDLE
+    if phase is SessionPhase.FAILED:
+        return TaskView(Glyph.FAILED, "Stopped", "status.failed")
+    turn = session.turn if session else None
+    if turn is not None and turn.stop_reason == "error" and not phase.busy:
+        return TaskView(Glyph.FAILED, "Stopped", "status.failed")
+    if phase is SessionPhase.CANCELLING:
+        return TaskView(Glyph.RUNNING, "Stopping", "status.running")
+    if phase.busy:
+        return TaskView(Glyph.RUNNING, "Working", "status.running")
+    if task.phase is TaskPhase.SETTING_UP:
+        return TaskView(Glyph.SETTING_UP, "Setting up", "status.running")
+    if phase is SessionPhase.STARTING:
+        return TaskView(Glyph.SETTING_UP, "Starting the agent", "status.running")
+    return None
+
+
+def _review_trouble(pull_request: PullRequest | None) -> TaskView | None:
+    if pull_request is None or pull_request.state not in (PullRequestState.OPEN, PullRequestState.DRAFT):
+        return None
+    if pull_request.failed:
+        return TaskView(Glyph.CHECKS_FAILING, "Checks failing", "status.failed")
+    if pull_request.review_decision == "CHANGES_REQUESTED":
+        return TaskView(Glyph.CHANGES_REQUESTED, "Changes requested", "status.waiting")
+    return None
+
+
+def _unread(task: Task, session: Session | None) -> TaskView | None:
+    if not task.unread or session is None or session.turn is None or session.phase is SessionPhase.INTERRUPTED:
+        return None
+    if session.turn.stop_reason == "cancelled":
+        return None
+    word = "Ready for review" if task.stat.files else "Finished"
+    return TaskView(Glyph.FINISHED, word, "status.success")
+
+
+def _review_state(pull_request: PullRequest | None) -> TaskView | None:
+    if pull_request is None:
+        return None
+    if pull_request.state is PullRequestState.MERGED:
+        return TaskView(Glyph.PR_MERGED, "Merged", "status.merged")
+    if pull_request.state is PullRequestState.CLOSED:
+        return TaskView(Glyph.PR_CLOSED, "Closed", "status.failed")
+    if pull_request.running:
+        return TaskView(Glyph.CHECKS_RUNNING, "Checks running", "status.running")
+    if pull_request.state is PullRequestState.DRAFT:
+        return TaskView(Glyph.PR_DRAFT, "Draft pull request", "status.draft")
+    if pull_request.review_decision == "APPROVED":
+        return TaskView(Glyph.APPROVED, "Approved", "status.success")
+    return TaskView(Glyph.PR_OPEN, "Pull request open", "status.success")
+
+
+def _resting(task: Task, session: Session | None) -> TaskView:
+    turn = session.turn if session else None
+    if session is not None and session.phase is SessionPhase.INTERRUPTED:
+        return TaskView(Glyph.PAUSED, "Interrupted", "status.waiting")
+    if turn is not None and turn.stop_reason == "cancelled":
+        return TaskView(Glyph.PAUSED, "Stopped by you", "text.secondary")
+    if turn is not None and task.stat.files:
+        return TaskView(Glyph.IDLE, "Ready for review", "status.success")
+    return TaskView(Glyph.IDLE, "Idle", "text.muted")
+
+
+def pull_request_words(pull_request: PullRequest) -> str:
+    """ "#482 ✕ 6/7 Changes requested"."""
+    parts = [f"#{pull_request.number}"]
+    if pull_request.state in (PullRequestState.MERGED, PullRequestState.CLOSED):
+        return f"{parts[0]} {pull_request.state.value.capitalize()}"
+    if pull_request.checks:
+        mark = "✕" if pull_request.failed else "…" if pull_request.running else "✓"
+        parts.append(f"{mark} {pull_request.passed}/{len(pull_request.checks)}")
+    word = {"APPROVED": "Approved", "CHANGES_REQUESTED": "Changes requested"}.get(pull_request.review_decision, "")
+    if pull_request.state is PullRequestState.DRAFT:
+        word = word or "Draft"
+    return " ".join([*parts, word]).strip()

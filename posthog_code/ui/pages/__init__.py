@@ -1,0 +1,1 @@
+"""Whole pages that take the place of a task."""

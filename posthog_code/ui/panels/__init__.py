@@ -1,0 +1,1 @@
+"""The panels beside a task: strangers to each other."""

@@ -1,0 +1,216 @@
+"""Plan, turn footer, single muted lines, and the line of an agent that works."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QMouseEvent, QPainter
+
+from posthog_code.domain.transcript import AskItem, Notice, Plan, TurnFooter
+from posthog_code.ui.kit.spinner import arc_clock
+from posthog_code.ui.panels.conversation import words
+from posthog_code.ui.panels.conversation.row_base import GAP, Paragraph, Row, draw_text, paint_card
+from posthog_code.ui.panels.conversation.view_state import ViewState
+from posthog_code.ui.theme import Theme, theme
+from posthog_code.ui.theme.glyphs import Glyph, paint_glyph
+from posthog_code.ui.theme.icons import paint_icon
+
+_GLYPHS = {"completed": Glyph.DONE, "in_progress": Glyph.RUNNING}
+
+
+class PlanRow(Row):
+    """Title, n of m, a segment for each step, and the steps."""
+
+    def __init__(self, view: ViewState) -> None:
+        super().__init__(view)
+        self._plan = Plan(key="", at=0.0)
+        self._steps: list[Paragraph] = []
+
+    def measure(self, width: int) -> int:
+        item = self.view.transcript.items[self.block.first]
+        assert isinstance(item, Plan)
+        self._plan = item
+        self._steps = []
+        height = 46
+        for entry in item.entries:
+            now = entry.status == "in_progress"
+            color = "text.muted" if entry.status == "completed" else "text.primary"
+            paragraph = Paragraph(" ".join(entry.text.split()), "bodyStrong" if now else "body", color)
+            height += paragraph.layout(width - 48) + 3
+            self._steps.append(paragraph)
+        return height + 8 + GAP
+
+    def _done(self) -> int:
+        return sum(entry.status == "completed" for entry in self._plan.entries)
+
+    def draw(self, painter: QPainter, look: Theme, exposed: QRectF) -> None:
+        paint_card(painter, QRectF(0, 0, self.width(), self.height() - GAP), look, fill="")
+        paint_icon(painter, QRectF(13, 13, 16, 16), "ph.list-bullets", "text.secondary")
+        draw_text(painter, QRectF(36, 11, 200, 20), "Plan", look.font("bodyStrong"), look.color("text.primary"))
+        count = f"{self._done()} of {len(self._plan.entries)}"
+        right = QRectF(self.width() - 112, 11, 100, 20)
+        font = look.font("small", tabular=True)
+        draw_text(painter, right, count, font, look.color("text.muted"), align=Qt.AlignmentFlag.AlignRight)
+        self._draw_segments(painter, look)
+        y = 46.0
+        for entry, paragraph in zip(self._plan.entries, self._steps, strict=True):
+            box = QRectF(13, y + 3, 14, 14)
+            if entry.status == "in_progress" and self._plan.stopped:
+                paint_glyph(painter, box, Glyph.PAUSED, look)
+            else:
+                glyph = _GLYPHS.get(entry.status, Glyph.TODO)
+                paint_glyph(painter, box, glyph, look, arc_clock().phase())
+                if glyph is Glyph.RUNNING:
+                    arc_clock().painted(self, box.toAlignedRect())
+            paragraph.draw(painter, 36, y, look)
+            y += paragraph.height + 3
+
+    def _draw_segments(self, painter: QPainter, look: Theme) -> None:
+        entries = self._plan.entries
+        room = self.width() - 26
+        gap = 2 if len(entries) < 40 else 0
+        each = max(1.0, (room - gap * (len(entries) - 1)) / len(entries))
+        painter.setPen(Qt.PenStyle.NoPen)
+        for number, entry in enumerate(entries):
+            token = "border.strong"
+            if entry.status == "completed":
+                token = "glyph.success"
+            elif entry.status == "in_progress":
+                token = "text.muted" if self._plan.stopped else "glyph.running"
+            painter.setBrush(look.color(token))
+            painter.drawRoundedRect(QRectF(13 + number * (each + gap), 36, each, 4), 2, 2)
+
+    def spoken(self) -> str:
+        steps = ", ".join(f"{e.text} {e.status.replace('_', ' ')}" for e in self._plan.entries)
+        return f"Plan, {self._done()} of {len(self._plan.entries)}: {steps}"
+
+    def plain_text(self) -> str:
+        marks = {"completed": "[x]", "in_progress": "[-]"}
+        return "\n".join(f"{marks.get(entry.status, '[ ]')} {entry.text}" for entry in self._plan.entries)
+
+
+class FooterRow(Row):
+    """Turn, duration, files, lines, tokens, cost."""
+
+    _footer = TurnFooter(key="", at=0.0)
+
+    def measure(self, width: int) -> int:
+        item = self.view.transcript.items[self.block.first]
+        assert isinstance(item, TurnFooter)
+        self._footer = item
+        return 20 + GAP + 6
+
+    def draw(self, painter: QPainter, look: Theme, exposed: QRectF) -> None:
+        font, muted = look.font("caption", tabular=True), look.color("text.muted")
+        x = 0.0
+
+        def say(shown: str, color: object = muted, gap: float = 0.0) -> None:
+            nonlocal x
+            x += gap
+            x += draw_text(painter, QRectF(x, 0, max(0.0, self.width() - x), 20), shown, font, color)  # type: ignore[arg-type]
+
+        footer = self._footer
+        for number, part in enumerate(words.footer_parts(footer)):
+            failed = part in ("Failed", "Interrupted")
+            if number:
+                say("·", gap=6)
+            say(part, look.color("status.failed") if failed else muted, gap=6 if number else 0)
+        if footer.files:
+            say("·", gap=6)
+            say(f"{footer.files} file" + ("s" if footer.files != 1 else ""), gap=6)
+            say(f"+{footer.added}", look.color("diff.add.text"), gap=6)
+            say(f"−{footer.removed}", look.color("diff.del.text"), gap=4)
+        if footer.tokens:
+            say("·", gap=6)
+            say(words.tokens_words(footer.tokens), gap=6)
+        if footer.cost >= 0.005:
+            say("·", gap=6)
+            say(f"${footer.cost:.2f}", gap=6)
+
+    def spoken(self) -> str:
+        footer = self._footer
+        parts = words.footer_parts(footer)
+        if footer.files:
+            parts.append(f"{footer.files} files, {footer.added} added, {footer.removed} removed")
+        return ", ".join(parts)
+
+
+class LineRow(Row):
+    """One muted line: an answer that was given, or something told in passing."""
+
+    _text = ""
+    _raw = ""
+
+    def measure(self, width: int) -> int:
+        item = self.view.transcript.items[self.block.first]
+        self._raw = ""
+        if isinstance(item, AskItem):
+            title = item.ask.title if item.ask is not None and item.ask.fields else ""
+            self._text = words.answered_line(item)
+            if title:
+                self._text = f"{' '.join(title.split())[:60]} · {self._text}"
+            self._icon = "ph.shield-check"
+        else:
+            assert isinstance(item, Notice)
+            self._text = " ".join(f"{item.title} {item.text}".split())
+            self._icon = "ph.info"
+            self._raw = item.raw
+        if self._raw and self.block.key in self.view.opened:
+            self._paragraph = Paragraph(self._raw[:4000], "codeSmall", "text.muted")
+            return 20 + self._paragraph.layout(width - 22) + GAP
+        return 20 + GAP
+
+    def draw(self, painter: QPainter, look: Theme, exposed: QRectF) -> None:
+        muted = look.color("text.muted")
+        paint_icon(painter, QRectF(1, 3, 14, 14), self._icon, muted)
+        draw_text(painter, QRectF(22, 0, self.width() - 22, 20), self._text, look.font("small"), muted)
+        if self._raw and self.block.key in self.view.opened:
+            self._paragraph.draw(painter, 22, 20, look)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.view.select(self.block.key)
+        if self._raw:
+            self.view.toggle(self.block.key)
+
+    def spoken(self) -> str:
+        return self._text
+
+
+class WorkingRow(Row):
+    """Shown below everything while the agent has nothing else on the screen that moves."""
+
+    def measure(self, width: int) -> int:
+        return 20 + GAP
+
+    def _words(self) -> str:
+        state = self.view.ctx.state
+        session = state.session_of(self.view.task_id) if self.view.task_id else None
+        if session is not None and session.phase.value == "starting":
+            return f"Starting {self.view.agent}"
+        if session is not None and session.phase.value == "cancelling":
+            return "Stopping"
+        return "Working"
+
+    def draw(self, painter: QPainter, look: Theme, exposed: QRectF) -> None:
+        box = QRectF(1, 3, 14, 14)
+        paint_glyph(painter, box, Glyph.RUNNING, look, arc_clock().phase())
+        arc_clock().painted(self, box.toAlignedRect())
+        draw_text(painter, QRectF(22, 0, self.width() - 22, 20), self._words(), look.font("small"), look.color("text.muted"))
+
+    def spoken(self) -> str:
+        return self._words()
+
+
+class SkeletonRow(Row):
+    """Still bars while a conversation is read."""
+
+    def measure(self, width: int) -> int:
+        return 3 * 20 + 16 + GAP
+
+    def draw(self, painter: QPainter, look: Theme, exposed: QRectF) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme().color("surface.active"))
+        for number, share in enumerate((0.9, 0.72, 0.45)):
+            painter.drawRoundedRect(QRectF(0, 8 + number * 22, self.width() * share, 10), 4, 4)
+
+    def spoken(self) -> str:
+        return "Loading the conversation"

@@ -1,0 +1,14 @@
+"""Invoices as plain data."""
+
+from datetime import datetime, timezone
+
+
+def invoice(number: int, cents: int, at: float) -> dict[str, object]:
+    """An invoice of `cents` at UNIX time `at`, dated in UTC."""
+    date = datetime.fromtimestamp(at, timezone.utc).date().isoformat()
+    return {"number": f"H-{number:06}", "cents": cents, "date": date}
+
+
+def total(invoices: list[dict[str, object]]) -> int:
+    """Sum in cents."""
+    return sum(int(str(one["cents"])) for one in invoices)

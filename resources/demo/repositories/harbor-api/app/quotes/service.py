@@ -1,0 +1,23 @@
+"""Quotes: what a customer would pay for a cart."""
+
+import sqlite3
+
+STALE_AFTER = 30 * 24 * 3600
+
+
+def create(connection: sqlite3.Connection, customer: str, cents: int, now: int) -> int:
+    """Store a quote and give its id. Raises ValueError for a negative price."""
+    if cents < 0:
+        raise ValueError("a quote cannot be negative")
+    cursor = connection.execute(
+        "INSERT INTO quotes (customer, cents, created_at) VALUES (?, ?, ?)", (customer, cents, now)
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def close_stale(connection: sqlite3.Connection, now: int) -> int:
+    """Close quotes older than thirty days; gives how many."""
+    cursor = connection.execute(
+        "UPDATE quotes SET closed = 1 WHERE closed = 0 AND created_at < ?", (now - STALE_AFTER,)
+    )
+    return cursor.rowcount

@@ -1,0 +1,7 @@
+CREATE TABLE IF NOT EXISTS quotes (
+    id INTEGER PRIMARY KEY,
+    customer TEXT NOT NULL,
+    cents INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    closed INTEGER NOT NULL DEFAULT 0
+);

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from posthog_code.demo.repositories import make_repositories
+from demo_client import Client
+
+NOW = 1_790_000_000.0
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    make_repositories(folder, NOW)
+    return folder
+
+
+@pytest.fixture
+def repository(made: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """A fresh copy of a sample repository."""
+
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(made / name, tmp_path / name))
+
+    return copy
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Client]]:
+    """Starts agents and ends them afterwards."""
+    clients: list[Client] = []
+
+    def begin(cwd: Path, **options: str | bool) -> Client:
+        clients.append(Client(cwd, tmp_path / "state", **options))  # type: ignore[arg-type]
+        return clients[-1]
+
+    yield begin
+    for client in clients:
+        if client.process.poll() is None:
+            client.process.kill()
+            client.process.wait()
