@@ -30,20 +30,19 @@ async def _run(options: argparse.Namespace, paths: Paths, output: Output) -> int
     name = f"pr {options.pr_command}" if options.command == "pr" else options.command
     policy = policy_for(options.permissions) if "permissions" in options else ask_the_person
     container = build(paths, *open_database(paths), policy=policy)
-    command = COMMANDS[name](container.services, options, output)
-    running = container.services.scope.spawn(_as_coroutine(command), "command")
+
+    async def command() -> int:
+        await container.services.reconcile.run()
+        return await COMMANDS[name](container.services, options, output)
+
+    running: asyncio.Task[int] = container.services.scope.spawn(command(), "command")
     _end_on_signals(running)
     try:
-        await container.services.reconcile.run()
         return await running
     except asyncio.CancelledError:
         return EXIT_STOPPED
     finally:
         await _close(container)
-
-
-async def _as_coroutine(command: object) -> int:
-    return await command  # type: ignore[misc, no-any-return]
 
 
 def _end_on_signals(running: asyncio.Task[int]) -> None:

@@ -232,8 +232,9 @@ class DiffIndex:
         if kind == Row.NOTE:
             file = self.files[self.file_of(row)]
             return file.notes[row - file.row - 1]
-        start = self.offsets[row] + (kind in _SIGNED)
-        end = self.data.find(b"\n", start - 1)
+        signed = kind in _SIGNED
+        start = self.offsets[row] + signed
+        end = self.data.find(b"\n", start - signed)
         if end < start:  # an empty context line without its sign
             return ""
         if limit and end - start > limit:
@@ -277,6 +278,11 @@ class DiffIndex:
         entry = self.files[file]
         for number in range(entry.first_hunk, entry.end_hunk if entry.end else len(self.hunk_rows)):
             yield self.hunk(number)
+
+    def highest_number(self, first_hunk: int = 0) -> int:
+        """The largest line number in the hunks from `first_hunk` on."""
+        old = max(map(int.__add__, self._old[first_hunk:], self._old_lines[first_hunk:]), default=0)
+        return max(old, max(map(int.__add__, self._new[first_hunk:], self._new_lines[first_hunk:]), default=0))
 
     def numbers(self, row: int) -> tuple[int, int]:
         """(old, new) line number of a row; 0 where it has none."""

@@ -72,6 +72,10 @@ class SessionActor:
     def busy(self) -> bool:
         return self._driver is not None and not self._driver.done()
 
+    def claim(self) -> None:
+        """Become the one that drives this session. Raises Conflict while another process does."""
+        _ = self.stream.journal
+
     def kick(self) -> None:
         """Go on with what waits, if nothing runs and the workspace is ready."""
         if not self.busy and self._task.phase is TaskPhase.READY and self._next() is not None:

@@ -50,12 +50,14 @@ class Sessions:
         journal.close()
 
     def kick(self, task_id: TaskId) -> None:
-        self._actor(task_id).kick()
+        actor = self._actor(task_id)
+        actor.claim()
+        actor.kick()
 
     async def prompt(self, task_id: TaskId, text: str, attachments: Sequence[str] = ()) -> bool:
         """Send a follow-up. True when the agent gets it now, False when it waits for the running turn.
 
-        Raises InvalidInput when it is empty or the task is archived.
+        Raises InvalidInput when it is empty or the task is archived, Conflict while another program drives it.
         """
         task = self._task(task_id)
         if not text.strip() and not attachments:
@@ -63,6 +65,7 @@ class Sessions:
         if task.phase in (TaskPhase.ARCHIVED, TaskPhase.DELETED):
             raise InvalidInput("This task is archived.", "Restore it to go on with it.")
         actor = self._actor(task_id)
+        actor.claim()
         waits = actor.busy or task.phase is not TaskPhase.READY
         message = QueuedMessage(
             MessageId(self._parts.clock.new_id()), task_id, text, self._parts.clock.now(), tuple(attachments)
@@ -107,6 +110,7 @@ class Sessions:
     async def retry_turn(self, task_id: TaskId) -> None:
         """The prompt of the last turn again (or what could not be sent)."""
         actor = self._actor(task_id)
+        actor.claim()
         session = actor.session
         actor.release_queue()
         waiting = self._store.state.queue.get(task_id)
@@ -117,7 +121,9 @@ class Sessions:
 
     async def continue_turn(self, task_id: TaskId) -> None:
         """Let the agent go on after an interruption."""
-        self._actor(task_id).retry(CONTINUE, ())
+        actor = self._actor(task_id)
+        actor.claim()
+        actor.retry(CONTINUE, ())
 
     # -- queue -------------------------------------------------------------------------------------------------
 

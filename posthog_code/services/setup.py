@@ -121,7 +121,7 @@ class TaskSetup:
         wanted = task.branch or repository.branch_prefix + slug(task.title)
         chosen = wanted
         for number in range(2, 100):
-            path = folder / slug(chosen.removeprefix(repository.branch_prefix), 60)
+            path = _free(folder / slug(chosen.removeprefix(repository.branch_prefix), 60))
             try:
                 facts = await self._worktrees.add(
                     root, path, branch=chosen, base=commit, task_id=task.id, on_line=on_line
@@ -194,3 +194,12 @@ class TaskSetup:
                     await self._worktrees.discard_new(
                         Path(repository.path), facts.path, task_id=task.id, branch=facts.branch
                     )
+
+
+def _free(path: Path) -> Path:
+    """The path, or the next one with a number that nothing has."""
+    number, free = 2, path
+    while free.exists() or free.is_symlink():
+        free = path.with_name(f"{path.name}-{number}")
+        number += 1
+    return free

@@ -24,7 +24,7 @@ class ToastSink(Protocol):
     """Shows toasts: the window's notification area."""
 
     def show_toast(
-        self, title: str, text: str, kind: str, actions: Sequence[ToastAction], timeout: float, /
+        self, title: str, text: str, kind: str, actions: Sequence[ToastAction], timeout: float, key: str, /
     ) -> object: ...
 
 
@@ -33,7 +33,7 @@ class Toasts:
 
     def __init__(self) -> None:
         self._sink: ToastSink | None = None
-        self._early: list[tuple[str, str, str, Sequence[ToastAction], float]] = []
+        self._early: list[tuple[str, str, str, Sequence[ToastAction], float, str]] = []
 
     def attach(self, sink: ToastSink | None) -> None:
         self._sink = sink
@@ -49,12 +49,16 @@ class Toasts:
         kind: str = "info",
         actions: Sequence[ToastAction] = (),
         timeout: float = 6.0,
+        key: str = "",
     ) -> None:
-        """`kind` is info, success, warning or error; `actions` are (label, callable); `timeout` in seconds."""
+        """`kind` is info, success, warning or error; `actions` are (label, callable); `timeout` in seconds.
+
+        A toast takes the place of an older one with the same `key`.
+        """
         if self._sink is None:
-            self._early.append((title, text, kind, actions, timeout))
+            self._early.append((title, text, kind, actions, timeout, key))
         else:
-            self._sink.show_toast(title, text, kind, actions, timeout)
+            self._sink.show_toast(title, text, kind, actions, timeout, key)
 
 
 @dataclass

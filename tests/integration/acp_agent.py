@@ -120,6 +120,10 @@ def turn(text: str) -> str:
             return "cancelled"
     elif word == "forgotten":
         send({"id": "late", "method": "session/request_permission", "params": {"options": []}})
+    elif word == "withdraw":
+        send({"id": "w", "method": "elicitation/create", "params": {"message": "?"}})
+        send({"method": "$/cancel_request", "params": {"requestId": "w"}})
+        say(json.dumps(receive()["error"]))
     elif word == "late":
         say(json.dumps([frame.get("result") for frame in aside if frame.get("id") == "late"]))
     elif word == "ask":
@@ -139,6 +143,7 @@ def result_of(method: str, params: dict[str, Any]) -> Any:
             "protocolVersion": 9 if START == "version" else 1,
             "agentCapabilities": {"loadSession": START in ("loads", "resumes"), "sessionCapabilities": session},
             "agentInfo": {"name": "test", "version": "1"},
+            "authMethods": [{"id": "x", "name": "Log in", "description": "Run: other login"}],
             "_client": params,
         }
     if method == "session/new":
@@ -164,7 +169,11 @@ def main() -> None:
     if START == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         subprocess.Popen(SLEEPER)
+    late = False
     while True:
+        if late:
+            say("replayed late")
+            late = False
         try:
             frame = receive()
         except SystemExit:
@@ -188,6 +197,7 @@ def main() -> None:
             send({"id": frame["id"], "error": error})
         else:
             send({"id": frame["id"], "result": result_of(method, frame["params"])})
+            late = method == "session/load"
 
 
 if __name__ == "__main__":

@@ -73,7 +73,16 @@ class Bench:
 
     def spec(self, *start: str, **agent: Any) -> RunSpec:
         return RunSpec(
-            agent=AgentSpec(id="test", name="Test agent", letter="T", command=(), sign_in="Run: test login", **agent),
+            agent=AgentSpec(
+                **{
+                    "id": "test",
+                    "name": "Test agent",
+                    "letter": "T",
+                    "command": (),
+                    "sign_in": "Run: test login",
+                    **agent,
+                }
+            ),
             command=(sys.executable, "-S", str(AGENT), *start),
             cwd=self.cwd,
             env=dict(os.environ),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
-from acp_bench import Bench, until_gone
+from acp_bench import Bench, running, until_gone
 
 from posthog_code.adapters.acp import Timeouts
 from posthog_code.adapters.acp.lines import LineSplitter
+from posthog_code.adapters.acp.process import death_signal_prefix
 from posthog_code.domain.errors import AgentFailed, NotSignedIn, UserError
 from posthog_code.ports.agent import RunSpec
 
@@ -165,6 +168,9 @@ def test_sign_in_is_asked_for(bench: Bench) -> None:
         with pytest.raises(NotSignedIn) as failure:
             await bench.start("auth")
         assert failure.value.hint == "Run: test login"
+        with pytest.raises(NotSignedIn) as failure:
+            await bench.start("auth", sign_in="")
+        assert failure.value.hint == "Run: other login"
 
     play(story())
 
@@ -301,6 +307,30 @@ def test_survivors_of_an_earlier_run_are_reaped(bench: Bench) -> None:
     play(story())
 
 
+@pytest.mark.skipif(not death_signal_prefix(), reason="no parent-death signal here")
+def test_the_agent_ends_when_the_app_is_killed(tmp_path: Path) -> None:
+    app = """
+import asyncio, pathlib, sys, time
+sys.path.insert(0, sys.argv[1])
+from acp_bench import Bench
+
+async def story():
+    bench = Bench(pathlib.Path(sys.argv[2]))
+    run = await bench.host.start(bench.spec("silent"), bench.journal, bench.told)
+    print(run.pid, flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(story())
+"""
+    words = [sys.executable, "-c", app, str(Path(__file__).parent), str(tmp_path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        agent = int(process.stdout.readline())
+        assert running(agent)
+        process.kill()
+    asyncio.run(until_gone(agent))
+
+
 def test_cancel_in_the_middle_of_a_turn(bench: Bench) -> None:
     async def story() -> None:
         await bench.start()
@@ -365,6 +395,9 @@ def test_open_questions_are_cancelled_with_the_turn(bench: Bench) -> None:
         await bench.prompt("forgotten")
         await bench.prompt("late")
         assert json.loads(bench.text) == [{"outcome": {"outcome": "cancelled"}}]
+        bench.inbox.clear()
+        await bench.prompt("withdraw")
+        assert json.loads(bench.text)["code"] == -32800
         bench.inbox.clear()
         await bench.prompt("ask some/method")
         assert json.loads(bench.text)["code"] == -32601

@@ -56,7 +56,9 @@ def test_remote_branches_and_resolve(world: World, tmp_path: Path) -> None:
     git(clone, "fetch", "-q", "--tags")
     git(clone, "config", "user.name", "x")
     branches = run(world.adapters.git.branches(clone))
-    assert [(branch.name, branch.remote) for branch in branches if "feature" in branch.name] == [("origin/feature", True)]
+    assert [(branch.name, branch.remote) for branch in branches if "feature" in branch.name] == [
+        ("origin/feature", True)
+    ]
     head = git(world.repo, "rev-parse", "HEAD").decode().strip()
     for name in ("main", "feature", "origin/feature", "v1", head, head[:8], "HEAD"):
         assert run(world.adapters.git.resolve(clone, name)) == head

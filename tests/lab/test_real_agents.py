@@ -92,12 +92,13 @@ class Lab:
         self.run: AcpRun
         self._host = make_agent_host(ClockForTests())
         self._news = asyncio.Event()
+        self.run_id = f"lab-{agent.id}-{os.getpid()}-{time.time_ns()}"
         self._spec = RunSpec(
             agent=agent,
             command=command(agent.id),
             cwd=self.repository,
             env={**dict(agent.env), **environment(agent.id, folder / "home", url)},
-            run_id=f"lab-{agent.id}-{os.getpid()}-{time.time_ns()}",
+            run_id=self.run_id,
         )
         self.repository.mkdir()
         (self.repository / "hello.py").write_text('print("hello")\n')
@@ -136,8 +137,12 @@ class Lab:
     def text(self) -> str:
         return "".join(u["content"]["text"] for u in self.updates if u["sessionUpdate"] == "agent_message_chunk")
 
+    def sleeps(self) -> bool:
+        """Whether the long command runs."""
+        return any(b"time.sleep(300)" in _command_line(pid) for pid in self.family())
+
     def family(self) -> set[int]:
-        return set(family(self.run.pid, self.run.pid_started, {self._spec.run_id}, own=True))
+        return set(family(self.run.pid, self.run.pid_started, {self.run_id}, own=True))
 
     async def until(self, condition: Any, seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
@@ -207,7 +212,7 @@ def test_cancel_of_text_and_of_a_command(lab: Lab) -> None:
         figure(lab, "cancel of text", began)
         turn = asyncio.ensure_future(lab.prompt("run a long command"))
         await lab.until(lambda: any(u["sessionUpdate"] == "tool_call" for u in lab.updates))
-        await lab.until(lambda: any(b"time.sleep(300)" in _command_line(pid) for pid in lab.family()))
+        await lab.until(lab.sleeps)
         began = time.perf_counter()
         await lab.run.cancel()
         assert await turn == "cancelled"
@@ -251,7 +256,7 @@ def test_kill_in_a_turn_leaves_nothing(lab: Lab) -> None:
     async def story() -> None:
         await lab.start()
         turn = asyncio.ensure_future(lab.prompt("run a long command"))
-        await lab.until(lambda: any(b"time.sleep(300)" in _command_line(pid) for pid in lab.family()))
+        await lab.until(lab.sleeps)
         os.kill(lab.run.pid, 9)
         began = time.perf_counter()
         with pytest.raises(AgentFailed, match="SIGKILL"):
@@ -261,6 +266,41 @@ def test_kill_in_a_turn_leaves_nothing(lab: Lab) -> None:
         assert lab.family() == set()
 
     play(story())
+
+
+APP = """
+import asyncio, os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import test_real_agents as lab_tests
+
+async def story():
+    spec = next(s for s in lab_tests.make_catalogue().specs() if s.id == sys.argv[2])
+    lab = lab_tests.Lab(spec, Path(sys.argv[3]), sys.argv[4])
+    await lab.start()
+    turn = asyncio.ensure_future(lab.prompt("run a long command"))
+    await lab.until(lab.sleeps)
+    print(lab.run_id, flush=True)
+    await turn
+
+asyncio.run(story())
+"""
+
+
+def test_kill_of_the_app_leaves_nothing(lab: Lab, tmp_path: Path, url: str) -> None:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    words = [sys.executable, "-c", APP, str(Path(__file__).parent), lab.agent, str(folder), url]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as app:
+        assert app.stdout
+        run_id = app.stdout.readline().strip()
+        assert run_id and family(0, 0.0, {run_id}, own=False)
+        app.kill()
+    began = time.perf_counter()
+    while family(0, 0.0, {run_id}, own=False) and time.perf_counter() - began < 10:
+        time.sleep(0.05)
+    figure(lab, "app killed to nothing left", began)
+    assert not family(0, 0.0, {run_id}, own=False)
 
 
 def test_an_error_of_the_model_is_heard(lab: Lab) -> None:

@@ -16,6 +16,7 @@ from posthog_code.domain.pull_request import Check, CheckState, PullRequest, Pul
 from posthog_code.domain.session import Ask, AskKind, Session, SessionPhase, Turn
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import DiffStat, Repository, Step, StepState, Task, TaskDraft, TaskPhase, Workspace
+from posthog_code.ports.git import Branch
 from posthog_code.ui.actions import Actions
 from posthog_code.ui.bridge import Bridge
 from posthog_code.ui.commands import CommandRegistry
@@ -134,14 +135,6 @@ class FakeTasks(Notes):
         self.note("continue_without_setup", task_id)
 
 
-@dataclass(frozen=True)
-class FakeBranch:
-    name: str
-    current: bool = False
-    remote: bool = False
-    updated_at: float = NOW
-
-
 @dataclass
 class FakeRepositories(Notes):
     error: UserError | None = None
@@ -161,10 +154,14 @@ class FakeRepositories(Notes):
         kept = {key: value for key, value in self.store.state.repositories.items() if key != repository_id}
         self.store.change(lambda s: replace(s, repositories=kept), Topic("repositories"))
 
-    async def branches(self, repository_id: RepositoryId) -> tuple[FakeBranch, ...]:
+    async def branches(self, repository_id: RepositoryId) -> tuple[Branch, ...]:
         if repository_id not in self.store.state.repositories:
             raise InvalidInput("There is no such repository.")
-        return (FakeBranch("main", current=True), FakeBranch("release/4.2"), FakeBranch("fix/double-charge"))
+        return (
+            Branch("main", "a1", NOW - 60),
+            Branch("fix/double-charge", "b2", NOW - 600, checked_out="/home/mira/.worktrees/pay"),
+            Branch("origin/release/4.2", "c3", NOW - 90_000, remote=True),
+        )
 
     async def files(self, repository_id: RepositoryId, task_id: TaskId | None = None) -> tuple[str, ...]:
         return ("README.md", "src/orders/OrderTable.tsx")
@@ -266,7 +263,7 @@ class ToastNotes:
 
     shown: list[tuple[str, str, str, Any]] = field(default_factory=list)
 
-    def show_toast(self, title: str, text: str, kind: str, actions: Any, timeout: float) -> None:
+    def show_toast(self, title: str, text: str, kind: str, actions: Any, timeout: float, key: str) -> None:
         self.shown.append((title, text, kind, actions))
 
 

@@ -90,15 +90,27 @@ def check_version(agent: AgentSpec, initialize: Mapping[str, Any]) -> None:
         )
 
 
-def user_error(agent: AgentSpec, error: RpcError, detail: str = "") -> UserError:
+def sign_in_hint(agent: AgentSpec, initialize: Mapping[str, Any]) -> str:
+    """What to do to sign in: as the catalogue says, else as the agent says in its `authMethods`."""
+    if agent.sign_in:
+        return agent.sign_in
+    methods = initialize.get("authMethods")
+    for method in methods if isinstance(methods, list) else ():
+        if isinstance(method, Mapping) and (words := method.get("description") or method.get("name")):
+            return str(words)
+    return f"Sign in with {agent.name}'s own program, then try again."
+
+
+def user_error(agent: AgentSpec, error: RpcError, initialize: Mapping[str, Any], detail: str = "") -> UserError:
     """An agent's error answer as the person should read it."""
     data = error.data
     if isinstance(data, Mapping):
         data = data.get("details") or data.get("message") or data
     words = "\n".join(str(part) for part in (data, detail) if part)
     if error.code == AUTH_REQUIRED:
-        sign_in = agent.sign_in or f"Sign in with {agent.name}'s own program, then try again."
-        return NotSignedIn(f"{agent.name} is not signed in.", sign_in, f"{error.message}\n{words}".strip())
+        return NotSignedIn(
+            f"{agent.name} is not signed in.", sign_in_hint(agent, initialize), f"{error.message}\n{words}".strip()
+        )
     return AgentFailed(
         f"{agent.name}: {error.message.rstrip('.')}.",
         "Try again; the log has the whole answer.",

@@ -11,8 +11,9 @@ from typing import Any
 from posthog_code.ports.agent import OnIncoming, RunSpec
 from posthog_code.ports.clock import Clock
 
-from .run import AcpRun, Timeouts
+from .run import AcpRun
 from .survivors import MARKER, alive, end_family, run_id_of
+from .timeouts import Timeouts
 from .words import start_words
 
 

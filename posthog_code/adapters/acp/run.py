@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,39 +15,15 @@ from posthog_code.ports.clock import Clock
 from posthog_code.ports.storage import Journal
 
 from . import handshake, models
-from .files import FileRefused, read_text, write_text
 from .lines import LineSplitter
 from .process import Child
-from .rpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Connection, RequestId, RpcError
+from .requests import Requests
+from .rpc import AUTH_REQUIRED, Connection, RequestId, RpcError
 from .survivors import end_family
-from .terminals import Terminals
+from .timeouts import Timeouts
 from .words import exit_words
 
 _STDERR_LINE = 4_000
-_CANCELLED: Mapping[str, Frame] = {
-    "session/request_permission": {"outcome": {"outcome": "cancelled"}},
-    "elicitation/create": {"action": "cancel"},
-}
-"""The agent's requests that a person answers, and the answer when nobody will."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds."""
-
-    initialize: float = 60.0
-    session: float = 120.0
-    """session/new, load and resume: they may start MCP servers and other programs."""
-    setting: float = 30.0
-    cancel: float = 10.0
-    """From session/cancel to the end of the process group."""
-    session_close: float = 1.0
-    stdin: float = 0.5
-    """From the end of its input to TERM."""
-    terminate: float = 2.0
-    """From TERM to KILL."""
-    output_end: float = 2.0
-    """From the end of its output to the end of a process that lives on."""
 
 
 class AcpRun:
@@ -72,7 +47,6 @@ class AcpRun:
         self._command = command
         self._tell = on_incoming
         self._timeouts = timeouts
-        self._file_worker = file_worker
         self._ender = ender
         self._connection = Connection(
             journal=journal,
@@ -85,11 +59,10 @@ class AcpRun:
             hidden=self._is_replay,
             on_broken=self._broken,
         )
-        self._terminals = Terminals(spec.cwd, spec.writable, env, self._connection.respond, ender)
+        self._requests = Requests(spec, env, self._connection, file_worker, ender)
         self._out = LineSplitter()
         self._err = LineSplitter(limit=64 * 1024)
         self._last_words: deque[str] = deque(maxlen=40)
-        self._asks: dict[RequestId, str] = {}
         self._initialize: Frame = {}
         self._session_id = ""
         self._opened = False
@@ -121,7 +94,7 @@ class AcpRun:
             opened = await self._open(resume, mcp_servers)
         except RpcError as error:
             await self.close()
-            raise handshake.user_error(self._agent, error, self._evidence()) from error
+            raise handshake.user_error(self._agent, error, self._initialize, self._evidence()) from error
         except UserError:
             await self.close()
             raise
@@ -156,19 +129,20 @@ class AcpRun:
         return Opened(self._session_id, self._initialize, session, resumed=False)
 
     async def _bring_back(self, method: str, session_id: str, servers: Sequence[Mapping[str, Any]]) -> Frame | None:
-        """session/resume or load; None when the agent does not know that session any more."""
+        """session/resume or load; None when the agent does not know that session any more.
+
+        Until the first prompt, all conversation is replay: some agents go on with it after their answer.
+        """
         self._replaying = True
         try:
             params = handshake.session_params(self._spec.cwd, servers, session_id)
             result = await self._call(method, params, self._timeouts.session)
         except RpcError as error:
-            user_error = handshake.user_error(self._agent, error)
-            if not isinstance(user_error, AgentFailed):
+            if error.code == AUTH_REQUIRED:
                 raise
-            self._tell(Incoming(stderr=f"{method} was refused, so a new session begins: {error.message}"))
-            return None
-        finally:
+            self._tell(Incoming(stderr=f"{method} was refused: {error.message}"))
             self._replaying = False
+            return None
         return result if isinstance(result, dict) else {}
 
     async def _ask_for(self, method: str, params: Frame, timeout: float, model: str, needs: str = "") -> Frame:
@@ -189,11 +163,12 @@ class AcpRun:
         if self._turn:
             raise AgentFailed(f"{self._agent.name} is still working on the last prompt.", "Wait for it, or stop it.")
         self._turn = True
+        self._replaying = False
         params = {"sessionId": self._session_id, "prompt": [dict(b) for b in blocks]}
         try:
             result = await self._connection.request("session/prompt", params)
         except RpcError as error:
-            raise handshake.user_error(self._agent, error) from error
+            raise handshake.user_error(self._agent, error, self._initialize) from error
         except UserError:
             self._turn = False
             raise
@@ -203,19 +178,18 @@ class AcpRun:
         if not self._turn or self._ended.done():
             return
         self._connection.notify("session/cancel", {"sessionId": self._session_id})
-        self._drop_asks()
-        self._terminals.end_all()
+        self._requests.refusing = True
+        self._requests.cancel_open()
+        self._requests.end_terminals()
         if self._cancelling is None:
             self._cancelling = self._loop.call_later(self._timeouts.cancel, self._escalate)
 
     def respond(self, request_id: RequestId, result: Mapping[str, Any]) -> None:
         """Answers once; a request that is over already (its turn ended) is left alone."""
-        if self._asks.pop(request_id, None) is not None:
-            self._connection.respond(request_id, result)
+        self._requests.respond(request_id, result)
 
     def respond_error(self, request_id: RequestId, code: int, message: str) -> None:
-        if self._asks.pop(request_id, None) is not None:
-            self._connection.respond_error(request_id, code, message)
+        self._requests.respond_error(request_id, code, message)
 
     async def set_mode(self, mode_id: str) -> Frame:
         return await self._set("session/set_mode", {"modeId": mode_id})
@@ -233,7 +207,7 @@ class AcpRun:
         try:
             result = await self._call(method, {"sessionId": self._session_id, **params}, self._timeouts.setting)
         except RpcError as error:
-            raise handshake.user_error(self._agent, error) from error
+            raise handshake.user_error(self._agent, error, self._initialize) from error
         return result if isinstance(result, dict) else {}
 
     async def _call(self, method: str, params: Frame, timeout: float) -> Any:
@@ -255,10 +229,8 @@ class AcpRun:
     # ---- what the agent says
 
     def _told(self, incoming: Incoming) -> None:
-        # A question is known before it is told: whoever hears of it may answer at once.
-        frame = incoming.frame
-        if frame is not None and frame.get("method") in _CANCELLED and isinstance(frame.get("id"), int | str):
-            self._asks[frame["id"]] = frame["method"]
+        if incoming.frame is not None:
+            self._requests.heard(incoming.frame)
         self._tell(incoming)
 
     def _write(self, data: bytes) -> None:
@@ -294,62 +266,23 @@ class AcpRun:
         return isinstance(update, dict) and update.get("sessionUpdate") in handshake.CONVERSATION
 
     def _requested(self, request_id: RequestId, method: str, params: dict[str, Any]) -> None:
-        if method in _CANCELLED:
-            if self._cancelling is not None:
-                self._drop_asks()
-            return
-        if method.startswith("fs/") and self._agent.offers_fs and self._file_request(request_id, method, params):
-            return
-        if method.startswith("terminal/") and self._agent.offers_terminal:
-            try:
-                if self._terminals.handle(request_id, method, params):
-                    return
-            except FileRefused as error:
-                self._connection.respond_error(request_id, error.code, error.message)
-                return
-        self._connection.respond_error(request_id, METHOD_NOT_FOUND, f"Method not found: {method}")
-
-    def _file_request(self, request_id: RequestId, method: str, params: dict[str, Any]) -> bool:
-        work = {"fs/read_text_file": read_text, "fs/write_text_file": write_text}.get(method)
-        if work is None:
-            return False
-        future = self._loop.run_in_executor(self._file_worker, work, params, self._spec.cwd, self._spec.writable)
-        future.add_done_callback(partial(self._file_done, request_id))
-        return True
-
-    def _file_done(self, request_id: RequestId, future: asyncio.Future[dict[str, Any]]) -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
-        if error is None:
-            self._connection.respond(request_id, future.result())
-        elif isinstance(error, FileRefused):
-            self._connection.respond_error(request_id, error.code, error.message)
-        else:
-            self._connection.respond_error(request_id, INTERNAL_ERROR, "The file could not be handled.")
-            raise error
+        self._requests.handle(request_id, method, params)
 
     def _notified(self, method: str, params: dict[str, Any]) -> None:
         if method == "$/cancel_request":
-            request_id = params.get("requestId", params.get("id"))
-            if isinstance(request_id, int | str):
-                self.respond_error(request_id, -32800, "Request cancelled")
+            self._requests.withdrawn(params.get("requestId", params.get("id")))
 
     def _answered(self, method: str) -> None:
         if method == "session/prompt":
             self._end_turn()
-            self._drop_asks()
+            self._requests.cancel_open()
 
     def _end_turn(self) -> None:
         self._turn = False
+        self._requests.refusing = False
         if self._cancelling is not None:
             self._cancelling.cancel()
             self._cancelling = None
-
-    def _drop_asks(self) -> None:
-        """The turn is over, or about to be: what it still asks is answered with "cancelled"."""
-        for request_id, method in tuple(self._asks.items()):
-            self.respond(request_id, _CANCELLED[method])
 
     # ---- the end
 
@@ -401,8 +334,7 @@ class AcpRun:
             error = exit_words(self._agent, code, opened=self._opened, detail=self._evidence())
         self._connection.fail(error)
         self._end_turn()
-        self._asks.clear()
-        self._terminals.end_all()
+        self._requests.forget()
         self._end_soon(patience=0.5)
         self._ended.set_result(None)
         self._tell(Incoming(exited=Exited(code, error.title)))
@@ -435,7 +367,8 @@ class AcpRun:
         stopped = AgentFailed(f"{self._agent.name} was stopped.", "Send another prompt to start it again.")
         if self._turn:
             self._connection.notify("session/cancel", {"sessionId": self._session_id})
-            self._drop_asks()
+            self._requests.refusing = True
+            self._requests.cancel_open()
         if self._session_id and handshake.offers(self._initialize, "close"):
             try:
                 await self._call("session/close", {"sessionId": self._session_id}, self._timeouts.session_close)

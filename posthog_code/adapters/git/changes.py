@@ -21,7 +21,7 @@ from posthog_code.domain.changes import ChangeSet, FileState, Scope
 from posthog_code.domain.errors import Conflict, InvalidInput, NotFound
 
 _DIFF = (
-    "-c", "diff.suppressBlankEmpty=false", "-c", "diff.orderFile=", "diff", "--no-color", "--no-ext-diff",
+    "-c", "diff.suppressBlankEmpty=false", "-c", f"diff.orderFile={os.devnull}", "diff", "--no-color", "--no-ext-diff",
     "--no-textconv", "--no-relative", "--submodule=short", "--diff-algorithm=default", "-M",
 )  # fmt: skip
 _LIST = (*_DIFF, "--raw", "--numstat", "-z", "--no-abbrev")
@@ -42,8 +42,8 @@ class GitChanges:
             rows = parse((await self._cli.read(worktree, *_LIST, old, new, "--")).out)
             return ChangeSet(scope, merge(rows, {}), old)
         place = _place(worktree)
-        listed, untracked = await asyncio.gather(
-            self._cli.read(worktree, *_LIST, old, "--"), self._untracked(worktree, ())
+        listed, (untracked, conflicted) = await asyncio.gather(
+            self._cli.read(worktree, *_LIST, old, "--"), self._strangers(worktree, ())
         )
         rows = parse(listed.out)
         gone = [row.path for row in rows if row.state is FileState.DELETED]
@@ -56,6 +56,9 @@ class GitChanges:
                 rows = parse((await self._cli.read(worktree, *_LIST, old, "--", env=env)).out)
             untracked = []
         rows += [Row(path, FileState.ADDED, counted=False) for path in untracked]
+        for row in rows:
+            if row.path in conflicted:
+                row.state = FileState.CONFLICTED
         on_disk = [row.path for row in rows if row.state is not FileState.DELETED and not row.new_blob.strip("0")]
         facts = await asyncio.to_thread(self._contents.of, worktree, on_disk)
         return ChangeSet(scope, merge(rows, facts), old)
@@ -81,8 +84,8 @@ class GitChanges:
 
     async def _unknown(self, worktree: Path, old: str, paths: Sequence[str]) -> list[str]:
         """Files on disk that the index does not know: untracked ones, and those that only `old` has."""
-        untracked, gone = await asyncio.gather(
-            self._untracked(worktree, paths),
+        (untracked, _), gone = await asyncio.gather(
+            self._strangers(worktree, paths),
             self._cli.read(
                 worktree, "--literal-pathspecs", "diff-index", "--cached", "-z", "--name-only", "--diff-filter=D",
                 "--no-renames", old, "--", *paths,
@@ -91,11 +94,18 @@ class GitChanges:
         known = set(untracked)
         return untracked + [path for path in gone.items if path not in known and os.path.lexists(worktree / path)]
 
-    async def _untracked(self, worktree: Path, paths: Sequence[str]) -> list[str]:
-        listing = await self._cli.read(
-            worktree, "--literal-pathspecs", "ls-files", "-z", "--others", "--exclude-standard", "--", *paths
-        )
-        return [path for path in listing.items if not path.endswith("/")]  # a nested repository is no file
+    async def _strangers(self, worktree: Path, paths: Sequence[str]) -> tuple[list[str], set[str]]:
+        """(untracked files, files in conflict)."""
+        options = ("-z", "-t", "--others", "--unmerged", "--exclude-standard")
+        listing = await self._cli.read(worktree, "--literal-pathspecs", "ls-files", *options, "--", *paths)
+        untracked: list[str] = []
+        conflicted: set[str] = set()
+        for item in listing.items:
+            if not item.startswith("? "):
+                conflicted.add(item.split("\t", 1)[1])
+            elif not item.endswith("/"):  # a nested repository is no file
+                untracked.append(item[2:])
+        return untracked, conflicted
 
     async def _intend(self, worktree: Path, paths: Sequence[str], env: dict[str, str]) -> None:
         data = b"".join(encode(path) + b"\0" for path in paths)

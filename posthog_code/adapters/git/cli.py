@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from posthog_code.adapters.git.failures import explain, missing_git, redact
+from posthog_code.adapters.git.failures import command_name, explain, missing_git, redact
 from posthog_code.adapters.git.places import common_dir_of
 from posthog_code.domain.errors import GitFailed, NotFound, StorageFailed
 
@@ -90,11 +90,21 @@ class Lanes:
     """Who may run at the same time: a few reads per repository; writes to one git directory one after another."""
 
     def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._reads: dict[Path, asyncio.Semaphore] = {}
         self._writes: dict[Path, asyncio.Lock] = {}
 
+    def _here(self) -> None:
+        """Locks belong to one event loop; a program may run several, one after another."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop = loop
+            self._reads.clear()
+            self._writes.clear()
+
     @asynccontextmanager
     async def reading(self, folder: Path) -> AsyncIterator[None]:
+        self._here()
         key = common_dir_of(folder) or folder
         async with self._reads.setdefault(key, asyncio.Semaphore(_READERS)):
             yield
@@ -102,6 +112,7 @@ class Lanes:
     @asynccontextmanager
     async def writing(self, git_dir: Path) -> AsyncIterator[None]:
         """`git_dir` is the common directory for branches and registrations, a private one for files and index."""
+        self._here()
         async with self._writes.setdefault(git_dir, asyncio.Lock()):
             yield
 
@@ -158,6 +169,7 @@ class GitCli:
         finally:
             draining.cancel()
             await _end(process)
+            _close(process)
             code = process.returncode
             self._tell(folder, args, -1 if code is None else code, started)
         if code not in ok:
@@ -195,6 +207,8 @@ class GitCli:
             await _end(process)
             self._tell(folder, args, -1, started, " (stopped)")
             raise
+        finally:
+            _close(process)
         code = process.returncode
         assert code is not None
         self._tell(folder, args, code, started)
@@ -237,16 +251,6 @@ def command_line(args: Sequence[str]) -> str:
     line = shlex.join(["git", *args])
     line = redact(line).encode("utf-8", "replace").decode()
     return line if len(line) <= 400 else line[:400] + "…"
-
-
-def command_name(args: Sequence[str]) -> str:
-    skip = False
-    for part in args:
-        if skip or part == "-c":
-            skip = not skip
-        elif not part.startswith("-"):
-            return part
-    return ""
 
 
 class _Lines:
@@ -334,6 +338,11 @@ async def _returned(process: asyncio.subprocess.Process) -> None:
     """`Process.wait` also waits for pipes that grandchildren may hold, so the exit itself is watched."""
     while process.returncode is None:  # noqa: ASYNC110 - asyncio has no event for it
         await asyncio.sleep(0.01)
+
+
+def _close(process: asyncio.subprocess.Process) -> None:
+    """Let go of pipes that somebody else still holds open: asyncio has no public call for it."""
+    process._transport.close()  # type: ignore[attr-defined]
 
 
 def _signal(process: asyncio.subprocess.Process, number: int) -> None:

@@ -34,14 +34,14 @@ _RULES: tuple[tuple[str, type[UserError], str, str], ...] = (
      r"|network is unreachable|no route to host|operation timed out|could not resolve hostname",
      Offline,
      "The remote cannot be reached.", "Check the connection and try again."),
+    (r"repository .*not found|does not appear to be a git repository|remote: not found"
+     r"|requested url returned error: 404", NotFound,
+     "The remote repository was not found.", "Check the URL of the remote, and that you may read it."),
     (r"could not read (username|password)|authentication failed|terminal prompts disabled|permission denied \(publickey"
      r"|invalid username or (password|token)|http basic: access denied|requested url returned error: 40[13]"
      r"|could not read from remote repository.*access rights|host key verification failed|permission to .* denied",
      NotSignedIn, "The remote did not accept your credentials.",
      "Sign in to the remote (credential helper or SSH key) and try again."),
-    (r"repository .*not found|does not appear to be a git repository|remote: not found"
-     r"|requested url returned error: 404", NotFound,
-     "The remote repository was not found.", "Check the URL of the remote, and that you may read it."),
     (r"protected branch|gh006|gh013|repository rule violations|pre-receive hook declined|hook declined"
      r"|push declined|denied by (policy|rule)", Refused,
      "The remote refused the push.", "Read what it says below; the branch may be protected."),
@@ -80,8 +80,7 @@ def explain(args: Sequence[str], code: int, output: str) -> UserError:
     for pattern, kind, title, hint in _COMPILED:
         if pattern.search(output):
             return kind(title, hint, detail)
-    name = next((part for part in args if not part.startswith("-")), "git")
-    return GitFailed(f"git {name} failed (exit code {code}).", "", detail)
+    return GitFailed(f"git {command_name(args)} failed (exit code {code}).", "", detail)
 
 
 def missing_git() -> ToolMissing:
@@ -91,3 +90,11 @@ def missing_git() -> ToolMissing:
 def redact(text: str) -> str:
     """Without the user and password part of URLs."""
     return re.sub(r"(\w+://)[^/\s@]+@", r"\1", text)
+
+
+def command_name(args: Sequence[str]) -> str:
+    """The subcommand: the first argument that is neither an option nor the value of -c."""
+    for number, part in enumerate(args):
+        if not part.startswith("-") and (number == 0 or args[number - 1] != "-c"):
+            return part
+    return ""

@@ -18,7 +18,8 @@ class Row:
     old_blob: str = ""
     new_blob: str = ""
     """Zeros when git takes the content from disk."""
-    modes: str = ""
+    mode: str = ""
+    """As git writes it, e.g. "100755"."""
     added: int = 0
     removed: int = 0
     binary: bool = False
@@ -32,7 +33,7 @@ def parse(output: bytes) -> list[Row]:
     rows: dict[str, Row] = {}
     at = 0
     while at < len(fields) and fields[at].startswith(b":"):
-        old_mode, new_mode, old_blob, new_blob, status = fields[at][1:].decode().split(" ")
+        _, new_mode, old_blob, new_blob, status = fields[at][1:].decode().split(" ")
         state = FileState(status[0]) if status[0] in "AMDRCTU" else FileState.MODIFIED
         first = decode(fields[at + 1])
         moved = state in (FileState.RENAMED, FileState.COPIED)
@@ -44,7 +45,7 @@ def parse(output: bytes) -> list[Row]:
                 known.state = FileState.CONFLICTED
             known.old_blob = known.old_blob if known.old_blob.strip("0") else old_blob
             continue
-        rows[path] = Row(path, state, first if moved else "", old_blob, new_blob, f"{old_mode} {new_mode}")
+        rows[path] = Row(path, state, first if moved else "", old_blob, new_blob, new_mode)
     while at < len(fields) and fields[at]:
         added, removed, name = fields[at].split(b"\t", 2)
         if name:
@@ -71,9 +72,9 @@ def merge(rows: Iterable[Row], contents: Mapping[str, Content]) -> tuple[Changed
                 continue  # it has gone since it was listed
             binary = content.binary
             added = 0 if binary else content.lines
-        new = row.new_blob
-        if content is not None:
-            new = f"{content.digest[:20]}{content.mode & 0o100 or ''}"
-        fingerprint = f"{row.state}:{row.old_blob[:20]}:{new[:24]}"
+        old = row.old_blob if row.old_blob.strip("0") else ""
+        new = content.blob if content is not None else row.new_blob
+        mode = content.mode if content is not None else row.mode
+        fingerprint = f"{old[:20]}:{new[:20]}:{mode}"
         files.append(ChangedFile(row.path, row.state, added, row.removed, row.old_path, binary, fingerprint))
     return tuple(sorted(files, key=lambda file: file.path))

@@ -1,4 +1,4 @@
-"""What happens to a pull request by itself: checks run, reviewers write. All of it follows from the time that passed."""
+"""What happens to a pull request by itself: checks run, reviewers write. It all follows from the time that passed."""
 
 from __future__ import annotations
 
@@ -52,9 +52,7 @@ def check_runs(store: Store, name: str, pull: Pull, sha: str = "") -> list[Check
     head = heads[index]
     jobs = JOBS.get(name.split("/")[-1], OTHER_JOBS)
     unlucky = _unlucky(pull, jobs) if index == 0 else ""
-    return [
-        _check_run(store, name, pull, head, job, job[0] == unlucky, order) for order, job in enumerate(jobs)
-    ]
+    return [_check_run(store, name, pull, head, job, job[0] == unlucky, order) for order, job in enumerate(jobs)]
 
 
 def _unlucky(pull: Pull, jobs: tuple[tuple[str, float, bool], ...]) -> str:
@@ -90,7 +88,7 @@ def find_check(store: Store, name: str, check_id: int) -> tuple[Pull, CheckRun] 
 
 
 def advance(store: Store, name: str, pull: Pull) -> None:
-    """Let everything happen that is due: what was pushed, comments, decisions. Call it before reading a pull request."""
+    """Let everything happen that is due: what was pushed, comments, decisions. To be called before each reading."""
     store.observe(name, pull)
     if pull["state"] != "open":
         return
@@ -131,8 +129,10 @@ def _comment(store: Store, name: str, pull: Pull) -> None:
         return
     lines = hunk[0].splitlines()[1:]
     line = int(start[1]) + sum(not text.startswith("-") for text in lines) - 1
-    body = "What happens if the store cannot be reached here?" if "charg" in pull["title"].lower() else (
-        "Could this say why, not only what?"
+    body = (
+        "What happens if the store cannot be reached here?"
+        if "charg" in pull["title"].lower()
+        else ("Could this say why, not only what?")
     )
     review = store.new_id()
     thread_id = store.new_id()
@@ -204,5 +204,5 @@ def merge_state(store: Store, name: str, pull: Pull) -> str:
 def is_outdated(store: Store, name: str, pull: Pull, thread: dict[str, Any]) -> bool:
     """Whether the commented line reads differently in the newest head."""
     lines = store.git(name, "show", f"{pull['heads'][-1]['sha']}:{thread['path']}").splitlines()
-    number = thread["line"]
-    return number > len(lines) or lines[number - 1].rstrip() != thread["text"].rstrip()
+    number = int(thread["line"])
+    return number > len(lines) or lines[number - 1].strip() != str(thread["text"]).strip()

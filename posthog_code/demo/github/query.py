@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_TOKEN = re.compile(r'[\s,﻿]+|#[^\n]*|(\.\.\.|"(?:\\.|[^"\\\n])*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|[_A-Za-z]\w*|[{}()\[\]:!$=@|&])')
+_TOKEN = re.compile(
+    r'[\s,﻿]+|#[^\n]*|(\.\.\.|"(?:\\.|[^"\\\n])*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|[_A-Za-z]\w*|[{}()\[\]:!$=@|&])'
+)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 Json = Any
@@ -209,9 +211,7 @@ def _unescape(match: re.Match[str]) -> str:
     return chr(int(told[1:], 16)) if told[0] == "u" and len(told) == 5 else _ESCAPES.get(told, told)
 
 
-def execute(
-    text: str, variables: Mapping[str, Json], name: str, root: Callable[[str], Object]
-) -> dict[str, Json]:
+def execute(text: str, variables: Mapping[str, Json], name: str, root: Callable[[str], Object]) -> dict[str, Json]:
     """The body of GitHub's answer. `root` gives the object for "query" or "mutation"."""
     try:
         document = parse(text)

@@ -14,8 +14,8 @@ from typing import Any
 from posthog_code.demo.repositories import DEFAULT_BRANCH, git, git_environment
 
 Pull = dict[str, Any]
-"""number, title, body, draft, state, head, base, author, created, updated, heads [{sha, at}], threads, reviews, comments,
-requested, reruns {check: at}, merged_at, merge_sha, closed_at; times are UNIX times in s."""
+"""number, title, body, draft, state, head, base, author, created, updated, heads [{sha, at}], threads, reviews,
+comments, requested, reruns {check: at}, done, merged_at, merge_sha, closed_at; times are UNIX times in s."""
 
 FIRST_NUMBERS = {"harbor-web": 482, "harbor-api": 1188}
 VIEWER = "mira-okafor"

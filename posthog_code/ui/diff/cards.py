@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
+from PySide6.QtWidgets import QApplication
+
+from posthog_code.domain.diff_index import Row
 from posthog_code.domain.ids import CommentId
 from posthog_code.domain.review import Comment
 from posthog_code.ui.diff.comments import CardBase, CommentCard, CommentDraft, DraftCard
-
-if TYPE_CHECKING:
-    from posthog_code.ui.diff.view import DiffView
+from posthog_code.ui.diff.selecting import Selecting
+from posthog_code.ui.diff.surface import Surface
 
 _PAD = 8
 """Above and below a card."""
@@ -25,9 +26,8 @@ Key = CommentId | DraftKey
 class CardLayer:
     """The comments and drafts of one view."""
 
-    def __init__(self, view: DiffView) -> None:
-        self._view = view
-        self.comments: tuple[Comment, ...] = ()
+    def __init__(self, view: Surface, selecting: Selecting, now: Callable[[], float]) -> None:
+        self._view, self._selecting, self._now = view, selecting, now
         self.drafts: dict[DraftKey, CommentDraft] = {}
         self._editing: dict[CommentId, DraftCard] = {}
         self._widgets: dict[Key, CardBase] = {}
@@ -39,16 +39,13 @@ class CardLayer:
     # ---- what there is
 
     def set_comments(self, comments: Iterable[Comment]) -> None:
-        before, self.comments = self._by_id, tuple(comments)
-        self._by_id = {comment.id: comment for comment in self.comments}
+        before, self._view.comments = self._by_id, tuple(comments)
+        self._by_id = {comment.id: comment for comment in self._view.comments}
         for comment_id in list(before):
             if self._by_id.get(comment_id) != before[comment_id]:
                 self._drop(comment_id)
                 self._editing.pop(comment_id, None)
         self.place()
-
-    def count(self, path: str) -> int:
-        return sum(comment.path == path for comment in self.comments)
 
     def add_draft(self, draft: CommentDraft) -> DraftCard:
         """Open an editor, or go on with the one that is there for these lines."""
@@ -67,10 +64,38 @@ class CardLayer:
         card.submitted.connect(lambda new, _now: self._save(comment_id, new))
         card.cancelled.connect(lambda _old: self._leave(comment_id))
         card.resized.connect(self.measure_all)
-        self._editing[comment_id] = self._widgets[comment_id] = card  # type: ignore[assignment]
+        self._editing[comment_id] = self._widgets[comment_id] = card
         self.place()
         card.editor.setFocus()
         card.editor.selectAll()
+
+    def comment_on(self, first: int, last: int, side: str = "") -> None:
+        """Open the editor for the lines between two places."""
+        view = self._view
+        draft = self._selecting.draft(first, last, side)
+        if draft is None:
+            return
+        card = self.add_draft(draft)
+        place = self.place_of(draft.key)
+        if place >= 0:
+            self.measure_all()
+            view.ensure_visible(place)
+            bottom = view.geometry_index.top(place) + view.geometry_index.row_height(place)
+            need = bottom + self._heights.get(draft.key, _GUESS) + 2 * _PAD - view.viewport().height()
+            if need > view.scroll_top():
+                view.verticalScrollBar().setValue(need)
+        self.arrange()
+        card.editor.setFocus()
+        view.viewport().update()
+
+    def comment_on_hunk(self, number: int) -> None:
+        """Open the editor for the changed lines of a hunk."""
+        view = self._view
+        hunk = view.index.hunk(number)
+        changed = (Row.ADDED, Row.REMOVED)
+        rows = [row for row in range(hunk.row + 1, hunk.end_row) if view.index.kinds[row] in changed]
+        if rows:
+            self.comment_on(view.places.place_of(rows[0]), view.places.place_of(rows[-1]))
 
     def draft_texts(self) -> tuple[CommentDraft, ...]:
         """Open drafts with what has been typed so far."""
@@ -94,7 +119,7 @@ class CardLayer:
         view, index = self._view, self._view.index
         self._places.clear()
         self._sides.clear()
-        anchors: list[tuple[Key, str, str, int]] = [(c.id, c.path, c.side, c.end) for c in self.comments]
+        anchors: list[tuple[Key, str, str, int]] = [(c.id, c.path, c.side, c.end) for c in view.comments]
         anchors += [(key, key[0], key[1], key[3]) for key in self.drafts]
         for key, path, side, line in anchors:
             row = index.find_line(path, side, line)
@@ -156,8 +181,9 @@ class CardLayer:
             if not self._measure(near):
                 break
             self._give_room()
+        focused = QApplication.focusWidget()
         for key, widget in list(self._widgets.items()):
-            if key not in near and not widget.isAncestorOf(view.focus_widget()):
+            if key not in near and not (focused and widget.isAncestorOf(focused)):
                 if isinstance(widget, DraftCard):
                     widget.hide()
                 else:
@@ -190,7 +216,7 @@ class CardLayer:
         if isinstance(key, tuple):
             return self._draft_card(key)
         comment = self._by_id[key]
-        card = CommentCard(comment, self._view.now, self._view.viewport(), lost=not self._sides.get(key))
+        card = CommentCard(comment, self._now, self._view.viewport(), lost=not self._sides.get(key))
         card.editAsked.connect(self.edit)
         card.discardAsked.connect(self._view.commentDiscarded)
         self._widgets[key] = card

@@ -177,7 +177,7 @@ class Geometry:
 
     def is_hidden(self, place: int) -> bool:
         segment = self._segment(place)
-        return self._files[segment] in self.folded and place != self._starts[segment] or not self._pixels[segment]
+        return (self._files[segment] in self.folded and place != self._starts[segment]) or not self._pixels[segment]
 
     def top(self, place: int) -> int:
         """A hidden place stands where it would begin."""
@@ -200,6 +200,14 @@ class Geometry:
             tops, inside = self._rows(segment), place - self._starts[segment]
             return tops[inside + 1] - tops[inside] - self._cards.get(place, 0)
         return self.heights.line
+
+    def card_room(self, place: int) -> int:
+        """Room below a place that is shown."""
+        return 0 if not self._cards or self.is_hidden_below(place) else self._cards.get(place, 0)
+
+    def is_hidden_below(self, place: int) -> bool:
+        """Whether a place belongs to a folded file: then no card is shown below it, not even below the header."""
+        return self._files[self._segment(place)] in self.folded
 
     def place_at(self, y: int) -> int:
         """The place at a position, its card included."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QFontMetricsF, QPainter, QPen, QPolygonF
 
 from posthog_code.domain.changes import FileState
 from posthog_code.domain.text import MINUS, count
@@ -82,7 +82,9 @@ def layout_header(state: HeaderState, rect: QRect) -> HeaderParts:
     wanted = round(body.horizontalAdvance(folder) + look.metrics("heading").horizontalAdvance(name)) + 2
     width = max(0, min(wanted, limit - start))
     copy = QRect(start + width + 4, top, 26, height)
-    return HeaderParts(QRect(rect.left(), top, 32, height), QRect(start, top, width, height), copy, comments, viewed, menu)
+    return HeaderParts(
+        QRect(rect.left(), top, 32, height), QRect(start, top, width, height), copy, comments, viewed, menu
+    )
 
 
 def _path(state: HeaderState) -> tuple[str, str]:
@@ -183,8 +185,16 @@ def _paint_viewed(p: QPainter, state: HeaderState, box: QRect, hover: bool) -> N
         p.setBrush(look.color("accent.default"))
         p.drawRoundedRect(mark.adjusted(-0.5, -0.5, 0.5, 0.5), 3, 3)
         p.setPen(QPen(look.color("accent.on"), 1.6, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
-        x, y, w, h = mark.getRect()
-        p.drawPolyline([QPointF(x + w * 0.24, y + h * 0.54), QPointF(x + w * 0.43, y + h * 0.72), QPointF(x + w * 0.78, y + h * 0.3)])
+        x, y, w, h = mark.x(), mark.y(), mark.width(), mark.height()
+        p.drawPolyline(
+            QPolygonF(
+                [
+                    QPointF(x + w * 0.24, y + h * 0.54),
+                    QPointF(x + w * 0.43, y + h * 0.72),
+                    QPointF(x + w * 0.78, y + h * 0.3),
+                ]
+            )
+        )
     else:
         p.setPen(QPen(look.color("border.control"), 1))
         p.setBrush(look.color("surface.hover") if hover else Qt.BrushStyle.NoBrush)

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QPoint, QRect, QRectF, Qt
 from PySide6.QtGui import QPainter
 
+from posthog_code.ui.diff.surface import Surface
 from posthog_code.ui.kit import painting
 from posthog_code.ui.theme import theme
 from posthog_code.ui.theme.icons import paint_icon
-
-if TYPE_CHECKING:
-    from posthog_code.ui.diff.view import DiffView
 
 COMMENT, REVERT = "comment", "revert"
 _PARTS = ((COMMENT, "Comment", "C", "ph.chat-centered-text"), (REVERT, "Revert", "X", "ph.arrow-counter-clockwise"))
 _HEIGHT, _RIGHT = 24, 8
 
 
-def hunk_number(view: DiffView) -> int:
+def hunk_number(view: Surface) -> int:
     """The hunk that has the bar; -1 for none."""
-    place = view.pointer.place
+    place = view.hover_place
     if place < 0 and view.keyboard and view.hasFocus():
         place = view.cursor_place
     row = view.row_at(place)
     return view.index.hunk_of(row) if row >= 0 else -1
 
 
-def areas(view: DiffView) -> dict[str, QRect]:
+def areas(view: Surface) -> dict[str, QRect]:
     """Where its buttons are; empty while it is not shown."""
     number = hunk_number(view)
     if number < 0:
@@ -61,7 +57,7 @@ def frame(found: dict[str, QRect]) -> QRect:
     return whole.adjusted(-3, -2, 3, 2)
 
 
-def part_at(view: DiffView, point: QPoint) -> str:
+def part_at(view: Surface, point: QPoint) -> str:
     """Name of the button at a point; "bar" between the buttons, "" outside."""
     found = areas(view)
     for name, rect in found.items():
@@ -70,7 +66,7 @@ def part_at(view: DiffView, point: QPoint) -> str:
     return "bar" if found and frame(found).contains(point) else ""
 
 
-def paint(p: QPainter, view: DiffView) -> None:
+def paint(p: QPainter, view: Surface) -> None:
     found = areas(view)
     if not found:
         return
@@ -82,7 +78,7 @@ def paint(p: QPainter, view: DiffView) -> None:
         rect = found.get(name)
         if rect is None:
             continue
-        hover = view.pointer.bar_part == name
+        hover = view.hover_part == name
         if hover:
             painting.rounded(p, QRectF(rect), look.size("radius.sm"), look.color("surface.selected"), None)
         tone = "text.primary" if hover else "text.secondary"

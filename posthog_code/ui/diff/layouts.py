@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 from PySide6.QtCore import QPointF
-from PySide6.QtGui import QFontMetricsF, QTextCharFormat, QTextLayout, QTextOption
+from PySide6.QtGui import QFontMetricsF, QTextCharFormat, QTextLayout, QTextLine, QTextOption
 
 from posthog_code.domain.diff_index import DiffIndex, Row
 from posthog_code.domain.diff_words import Span, word_changes
@@ -18,11 +19,18 @@ _LONGEST = 5000
 """Bytes of a line that are drawn; more only makes Qt slow. Copies are whole."""
 _WINDOW = 2000
 _TAB = 4
+_UNBOUND = 1e6
 
 _SHOWN = {code: 0x2400 + code for code in range(32) if code != 9}
 _SHOWN.update({0x7F: 0x2421, 0x85: 0x2424, 0x2028: 0x2424, 0x2029: 0x2424})
 # Marks that change the order of letters can make code read as something else than it is.
 _SHOWN.update(dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD))
+
+
+def x_of(line: QTextLine, position: int) -> float:
+    """Where a character of a laid out line begins."""
+    found: Any = line.cursorToX(position)  # PySide gives (x, position), its stubs say otherwise
+    return float(found[0])
 
 
 class WordChanges:
@@ -154,8 +162,7 @@ class LineLayouts:
             line = layout.createLine()
             if not line.isValid():
                 break
-            if self.wrap_width:
-                line.setLineWidth(self.wrap_width)
+            line.setLineWidth(self.wrap_width or _UNBOUND)
             line.setPosition(QPointF(0.0, y + (line_height - line.height()) / 2))
             y += line_height
         layout.endLayout()
@@ -190,4 +197,3 @@ def _range(start: int, length: int, style: QTextCharFormat) -> QTextLayout.Forma
     made = QTextLayout.FormatRange()
     made.start, made.length, made.format = start, length, style
     return made
-

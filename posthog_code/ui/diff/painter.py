@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPainter, QTextLayout
 
 from posthog_code.domain.diff_index import DiffIndex, Row, hunk_label
 from posthog_code.ui.diff.columns import Columns, Half
-from posthog_code.ui.diff.layouts import LineLayouts
+from posthog_code.ui.diff.layouts import LineLayouts, x_of
 from posthog_code.ui.theme import theme
 
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -138,7 +138,7 @@ class RowPainter:
             a, b = max(span[0], start), min(span[1], end)
             if a > b or (a == b and span[0] != span[1]):
                 continue
-            left, right = line.cursorToX(a)[0], line.cursorToX(b)[0]
+            left, right = x_of(line, a), x_of(line, b)
             if span[1] > end and number == layout.lineCount() - 1:
                 right += self._layouts.char / 2  # the line's end is selected as well
             p.fillRect(QRectF(x + left, y + number * self._line, right - left, self._line), fill)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from posthog_code.domain.diff_index import Row
 from posthog_code.domain.hunk import copy_code, copy_patch
 from posthog_code.ui.diff.comments import CommentDraft
 from posthog_code.ui.diff.painter import Marks
+from posthog_code.ui.diff.surface import Surface
 from posthog_code.ui.theme.syntax import utf16_length
-
-if TYPE_CHECKING:
-    from posthog_code.ui.diff.view import DiffView
 
 _CODE = (Row.CONTEXT, Row.ADDED, Row.REMOVED, Row.RAW)
 Position = tuple[int, int]
@@ -22,7 +19,7 @@ Position = tuple[int, int]
 class Selecting:
     """At most one of the two: a stretch of text (mouse), or whole lines (keys, gutter)."""
 
-    def __init__(self, view: DiffView) -> None:
+    def __init__(self, view: Surface) -> None:
         self._view = view
         self.side = ""
         self._anchor: Position | None = None
@@ -110,8 +107,6 @@ class Selecting:
         index = view.index
         for place in range(first, last + 1):
             pair = view.places.pair(place)
-            if view.columns.split and not self.side and pair[0] != pair[1]:
-                continue
             row = self._row(place, pair)
             if row >= 0 and index.kinds[row] in _CODE:
                 yield row
@@ -164,10 +159,12 @@ class Selecting:
         view = self._view
         index = view.index
         keep, self.side = self.side, side
-        rows = list(self._rows(min(first, last), max(first, last)))
-        if not rows and view.columns.split and not side:
-            pair_rows = self._row_bounds(min(first, last), max(first, last))
-            rows = [row for row in range(pair_rows[0], pair_rows[1] + 1) if index.kinds[row] in _CODE]
+        first, last = min(first, last), max(first, last)
+        if view.columns.split and not side:
+            low, high = self._row_bounds(first, last)
+            rows = [row for row in range(low, high + 1) if index.kinds[row] in _CODE]
+        else:
+            rows = list(self._rows(first, last))
         self.side = keep
         rows = [row for row in rows if index.file_of(row) == index.file_of(rows[-1])]
         numbered = [(row, index.numbers(row)) for row in rows]

@@ -12,7 +12,7 @@ from posthog_code.ui.kit.focus_ring import set_focus_ring
 from posthog_code.ui.kit.keys import tooltip
 from posthog_code.ui.kit.spinner import arc_clock
 from posthog_code.ui.theme import Theme, theme
-from posthog_code.ui.theme.glyphs import Glyph, paint_glyph
+from posthog_code.ui.theme.glyphs import Glyph, paint_arc, paint_glyph
 from posthog_code.ui.theme.icons import paint_icon
 
 _HEIGHTS = {"sm": "control.buttonSm", "md": "control.button", "lg": "control.buttonLg"}
@@ -174,8 +174,7 @@ class Button(QAbstractButton):
         x = rect.left() + (rect.width() - self.content_width()) / 2
         if self._loading:
             box = QRectF(x, rect.center().y() - side / 2, side, side)
-            paint_glyph(painter, box, Glyph.RUNNING, look, arc_clock().phase())
-            arc_clock().painted(self)
+            self._paint_arc(painter, box, words)
         elif self._icon:
             box = QRectF(round(x), round(rect.center().y() - side / 2), side, side)
             paint_icon(painter, box, self._icon, icon)
@@ -192,6 +191,17 @@ class Button(QAbstractButton):
             x += 8 + keycaps_width(self._keys)
         if self._caret:
             painting.caret(painter, QRectF(x + 4, rect.top(), 12, rect.height()), icon)
+
+    def _paint_arc(self, painter: QPainter, box: QRectF, words: QColor) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        look, phase = theme(), arc_clock().phase()
+        if self._kind == "primary" and self.isEnabled():
+            # Blue would not be seen on the accent.
+            turn = None if look.reduced_motion else phase
+            paint_arc(painter, box.center(), box.width() * 0.34, box.width() * 0.11, words, turn)
+        else:
+            paint_glyph(painter, box, Glyph.RUNNING, look, phase)
+        arc_clock().painted(self)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -27,6 +27,8 @@ class LayoutState:
     panel_open: bool = True
     conversation_open: bool = True
     tab: str = "changes"
+    last_task: str = ""
+    """Id of the task that was in view."""
     collapsed: list[str] = field(default_factory=lambda: ["archived"])
     """Sections of the sidebar that are folded."""
 

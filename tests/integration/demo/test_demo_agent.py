@@ -300,7 +300,9 @@ def test_a_running_command_ends_with_the_turn_and_the_agent(start: Start, reposi
     client.open()
     number = client.start("session/prompt", client.prompt_params("/long"))
     client.until(
-        lambda frame: frame.get("method") == "session/update" and frame["params"]["update"].get("status") == "in_progress"
+        lambda frame: (
+            frame.get("method") == "session/update" and frame["params"]["update"].get("status") == "in_progress"
+        )
     )
     pid = running_command(client)
     if ending == "cancel":

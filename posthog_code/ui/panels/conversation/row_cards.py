@@ -194,7 +194,9 @@ class WorkingRow(Row):
         box = QRectF(1, 3, 14, 14)
         paint_glyph(painter, box, Glyph.RUNNING, look, arc_clock().phase())
         arc_clock().painted(self, box.toAlignedRect())
-        draw_text(painter, QRectF(22, 0, self.width() - 22, 20), self._words(), look.font("small"), look.color("text.muted"))
+        draw_text(
+            painter, QRectF(22, 0, self.width() - 22, 20), self._words(), look.font("small"), look.color("text.muted")
+        )
 
     def spoken(self) -> str:
         return self._words()

@@ -11,7 +11,7 @@ from posthog_code.domain import text
 from posthog_code.domain.transcript import Thought, UserMessage
 from posthog_code.ui.panels.conversation import words
 from posthog_code.ui.panels.conversation.row_base import GAP, Paragraph, Row, draw_text, paint_card
-from posthog_code.ui.theme import Theme
+from posthog_code.ui.theme import Theme, theme
 from posthog_code.ui.theme.icons import paint_icon
 
 _FOLD_LINES = 14
@@ -25,12 +25,13 @@ class UserRow(Row):
     _message = UserMessage(key="", at=0.0)
     _folded = False
 
-    def measure(self, width: int) -> int:
-        from posthog_code.ui.theme import theme
-
+    def message(self) -> UserMessage:
         item = self.view.transcript.items[self.block.first]
         assert isinstance(item, UserMessage)
-        self._message = item
+        return item
+
+    def measure(self, width: int) -> int:
+        item = self._message = self.message()
         opened = self.block.key in self.view.opened
         shown = item.text.strip()
         lines = shown.split("\n")
@@ -60,7 +61,11 @@ class UserRow(Row):
         time = QRectF(card.right() - 72, 10, 60, 18)
         right = Qt.AlignmentFlag.AlignRight
         draw_text(
-            painter, time, words.clock(self._message.at), look.font("caption", tabular=True), look.color("text.muted"),
+            painter,
+            time,
+            words.clock(self._message.at),
+            look.font("caption", tabular=True),
+            look.color("text.muted"),
             align=right,
         )
         y = 32.0
@@ -87,9 +92,7 @@ class UserRow(Row):
             painter.drawRoundedRect(chip.adjusted(0.5, 0.5, -0.5, -0.5), 5, 5)
             icon = "ph.image" if name.lower().endswith((".png", ".jpg", ".jpeg", ".gif", ".webp")) else "ph.paperclip"
             paint_icon(painter, QRectF(x + 7, y + (height - 12) / 2, 12, 12), icon, "text.muted")
-            draw_text(
-                painter, chip.adjusted(23, 0, -6, 0), name, look.font("small"), look.color("text.secondary")
-            )
+            draw_text(painter, chip.adjusted(23, 0, -6, 0), name, look.font("small"), look.color("text.secondary"))
             x += width + 6
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

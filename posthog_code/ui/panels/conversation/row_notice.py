@@ -211,5 +211,3 @@ class SetupRow(CardRow):
 
     def plain_text(self) -> str:
         return "\n".join(f"{step.title}: {step.state.value}\n{step.detail}".rstrip() for step in self._steps)
-
-

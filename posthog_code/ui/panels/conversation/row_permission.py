@@ -118,7 +118,11 @@ class PermissionRow(Row):
         draw_text(painter, QRectF(36, 0, room, HEAD), title, look.font("bodyStrong"), look.color("text.primary"))
         right = QRectF(self.width() - 13 - metrics - 2, 0, metrics + 2, HEAD)
         draw_text(
-            painter, right, waiting, look.font("small", tabular=True), look.color("text.muted"),
+            painter,
+            right,
+            waiting,
+            look.font("small", tabular=True),
+            look.color("text.muted"),
             align=Qt.AlignmentFlag.AlignRight,
         )
         self._draw_body(painter, look)
@@ -145,7 +149,14 @@ class PermissionRow(Row):
                 if number == 0:
                     draw_text(painter, QRectF(24, top, 12, height), "$", look.font("code"), look.color("text.muted"))
                 where = QRectF(39, top, self.width() - 64, height)
-                draw_text(painter, where, line, look.font("code"), look.color("text.primary"), elide=Qt.TextElideMode.ElideMiddle)
+                draw_text(
+                    painter,
+                    where,
+                    line,
+                    look.font("code"),
+                    look.color("text.primary"),
+                    elide=Qt.TextElideMode.ElideMiddle,
+                )
             y += box.height() + 8
         if self._diff:
             y = self._draw_diff(painter, look, y)
@@ -153,7 +164,9 @@ class PermissionRow(Row):
         for icon, shown, token in self._facts:
             paint_icon(painter, QRectF(x, y + 3, 14, 14), icon, token)
             room = QRectF(x + 19, y, max(0.0, self.width() - x - 30), 20)
-            taken = draw_text(painter, room, shown, look.font("small"), look.color(token), elide=Qt.TextElideMode.ElideMiddle)
+            taken = draw_text(
+                painter, room, shown, look.font("small"), look.color(token), elide=Qt.TextElideMode.ElideMiddle
+            )
             x += 19 + taken + 14
 
     def _draw_diff(self, painter: QPainter, look: Theme, y: float) -> float:
@@ -196,8 +209,14 @@ class PermissionRow(Row):
             x -= 8
         if letter:
             font = look.font("caption")
-            draw_text(painter, QRectF(x - 16, row.top(), 14, row.height()), letter, font, look.color("text.muted"),
-                      align=Qt.AlignmentFlag.AlignRight)
+            draw_text(
+                painter,
+                QRectF(x - 16, row.top(), 14, row.height()),
+                letter,
+                font,
+                look.color("text.muted"),
+                align=Qt.AlignmentFlag.AlignRight,
+            )
 
     # -- answering
 

@@ -40,9 +40,7 @@ class ChoiceList(QWidget):
         return sum(self._heights(width))
 
     def _heights(self, width: int) -> list[int]:
-        return [
-            _OPTION + (note.layout(width - 78) + 2 if note.text else 0) for note in self._notes
-        ]
+        return [_OPTION + (note.layout(width - 78) + 2 if note.text else 0) for note in self._notes]
 
     def take(self, number: int) -> None:
         if not 0 <= number < len(self.choices):

@@ -72,7 +72,9 @@ class ToolsRow(Row):
             top = self._tops[number]
             if top > exposed.bottom():
                 break
-            self._draw_line(painter, look, number, QRectF(1, top, self.width() - 2, _height_of(self._lines[number])), exposed)
+            self._draw_line(
+                painter, look, number, QRectF(1, top, self.width() - 2, _height_of(self._lines[number])), exposed
+            )
         painter.setClipping(False)
 
     def _draw_line(self, painter: QPainter, look: Theme, number: int, rect: QRectF, exposed: QRectF) -> None:
@@ -126,7 +128,12 @@ class ToolsRow(Row):
         verb = words.verb_of(call, line.children > 0)
         if verb:
             font = look.font("small")
-            x += draw_text(painter, QRectF(x, rect.top(), right - x, rect.height()), verb, font, look.color("text.secondary")) + 8
+            x += (
+                draw_text(
+                    painter, QRectF(x, rect.top(), right - x, rect.height()), verb, font, look.color("text.secondary")
+                )
+                + 8
+            )
         mono = bool(call.kind in words.VERBS and call.kind not in ("think", "switch_mode") and not line.children)
         shown = words.object_of(call, self.view.worktree, line.children > 0)
         where = QRectF(x, rect.top(), right - x - 20, rect.height())
@@ -160,7 +167,9 @@ class ToolsRow(Row):
             added, removed = self._diff_counts(call)
             for number, sign, token in ((removed, "−", "diff.del.text"), (added, "+", "diff.add.text")):
                 if number or (sign == "+" and not removed):
-                    taken += self._right_text(painter, rect, right - taken, f"{sign}{number}", font, look.color(token)) + 5
+                    taken += (
+                        self._right_text(painter, rect, right - taken, f"{sign}{number}", font, look.color(token)) + 5
+                    )
         result = words.result_of(call, line.children)
         if result and not call.diffs or call.status in ("failed", "stopped") and result:
             taken += self._right_text(painter, rect, right - taken, result, font, look.color("text.muted")) + 5
@@ -212,7 +221,9 @@ class ToolsRow(Row):
                 text = one.text or "⋯"
                 draw_text(painter, where.adjusted(34, 0, -8, 0), text, font, look.color("diff.hunk.text"))
                 continue
-            _draw_code(painter, look, where.adjusted(34, 0, -4, 0), one.text, runs[number] if number < len(runs) else [])
+            _draw_code(
+                painter, look, where.adjusted(34, 0, -4, 0), one.text, runs[number] if number < len(runs) else []
+            )
 
     def _syntax(self, line: Line) -> list[list[Run]]:
         call = line.call

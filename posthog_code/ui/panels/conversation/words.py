@@ -126,7 +126,9 @@ def result_of(call: ToolCall, children: int = 0) -> str:
 def summary_of(calls: Sequence[ToolCall]) -> str:
     """ "Explored 9 files, ran 3 commands · 41 s"."""
     files = {path for call in calls if call.kind in ("read", "search") for path in call.paths or (call.call_id,)}
-    edited = {path for call in calls if call.kind in ("edit", "delete", "move") for path in call.paths or (call.call_id,)}
+    edited = {
+        path for call in calls if call.kind in ("edit", "delete", "move") for path in call.paths or (call.call_id,)
+    }
     ran = sum(call.kind == "execute" for call in calls)
     rest = sum(call.kind not in ("read", "search", "edit", "delete", "move", "execute") for call in calls)
     parts: list[str] = []

@@ -46,12 +46,7 @@ class LogsPanel(QWidget):
         self.raw = RawPane(self)
         self.raw.hide()
         self._empty = EmptyState("ph.list-dashes", "No log lines yet", "What the agent, git and set-up do appears here.")
-        self._nothing = EmptyState(
-            "ph.magnifying-glass",
-            "No log line matches",
-            "",
-            [("Search all sources", self._on_search_all), ("Clear", self._on_clear)],
-        )
+        self._nothing = EmptyState("ph.magnifying-glass", "No log line matches")
         self._build()
         self._connect()
         self._slice = QTimer(self)
@@ -154,8 +149,9 @@ class LogsPanel(QWidget):
         needle = self.field.text()
         if needle and self._search.done and not self._search.hits:
             off = [chip.text() for chip in self.sources.chips if not chip.isChecked()]
-            self._nothing.set_text(f"No log line matches {needle}", _switched_off(off))
-            self._nothing.set_action_visible(0, bool(off))
+            self._nothing.set_text("ph.magnifying-glass", f"No log line matches {needle}", _switched_off(off))
+            everywhere = [("Search all sources", self._on_search_all)] if off else []
+            self._nothing.set_actions([*everywhere, ("Clear", self._on_clear, "ghost")])
             self._stack.setCurrentWidget(self._nothing)
         elif not self._index.rows and not any(self._index.counts.values()):
             self._stack.setCurrentWidget(self._empty)

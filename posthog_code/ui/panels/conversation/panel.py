@@ -1,0 +1,426 @@
+"""The conversation panel: the stream of rows, find, the way to the latest, and the composer."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QPainter,
+    QPaintEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from posthog_code.domain.errors import UserError
+from posthog_code.domain.ids import RequestId, TaskId
+from posthog_code.domain.session import SessionPhase
+from posthog_code.domain.state import Topic
+from posthog_code.domain.task import TaskPhase
+from posthog_code.domain.transcript import Transcript
+from posthog_code.ui.composer import Composer
+from posthog_code.ui.context import UiContext
+from posthog_code.ui.kit.empty import EmptyState
+from posthog_code.ui.panels.conversation.blocks import Block
+from posthog_code.ui.panels.conversation.find_bar import FindBar
+from posthog_code.ui.panels.conversation.pill import LatestPill
+from posthog_code.ui.panels.conversation.row_base import Row
+from posthog_code.ui.panels.conversation.source import ConversationSource
+from posthog_code.ui.panels.conversation.stream import StreamView
+from posthog_code.ui.panels.conversation.view_state import ViewState
+from posthog_code.ui.theme import theme
+
+PILL_DISTANCE = 80
+STOP_AGAIN_MS = 2000
+_TOPICS = frozenset({"transcript", "session", "task", "tasks", "agents"})
+
+
+class ConversationPanel(QWidget):
+    """Shows one task's conversation; all that it knows comes from the state and the transcript."""
+
+    def __init__(self, ctx: UiContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.ctx = ctx
+        self.setObjectName("conversation")
+        self.setAccessibleName("Conversation")
+        self.view = ViewState(ctx)
+        self.source = ConversationSource(self.view)
+        self.find_bar = FindBar(self)
+        self.stream = StreamView(self.view, self.source, self)
+        self.empty = EmptyState("ph.chat-centered-text", "Nothing here yet", "Tell the agent what to do.", parent=self)
+        self.pill = LatestPill(self)
+        self.composer = Composer(ctx, self)
+        self._stale = False
+        self._loading = False
+        self._announced = ""
+        self._was_busy = False
+        self._matches: list[int] = []
+        self._match = 0
+        self._stop_armed = QTimer(self)
+        self._stop_armed.setSingleShot(True)
+        self._stop_armed.setInterval(STOP_AGAIN_MS)
+        self._clock = QTimer(self)
+        self._clock.setInterval(1000)
+        self._clock.timeout.connect(self._tick)
+        self._build()
+        self._connect()
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.find_bar)
+        column.addWidget(self.stream, 1)
+        column.addWidget(self.empty, 1)
+        column.addWidget(self.composer)
+        self.empty.hide()
+        self.stream.set_padding(14, 8)
+        self.setMinimumWidth(theme().size("layout.conversation.min"))
+
+    def _connect(self) -> None:
+        view = self.view
+        view.toggle = self.toggle
+        view.show_whole = self._show_whole
+        view.select = self._select
+        view.act = self._act
+        view.answer = self._answer
+        view.answer_question = self._answer_question
+        view.resized = self._resized
+        self.pill.clicked.connect(self.jump_to_latest)
+        self.stream.scrolled.connect(self._place_pill)
+        self.stream.newBelow.connect(self._new_below)
+        self.stream.findRequested.connect(self.find_bar.open)
+        self.stream.fileRequested.connect(self._open_file)
+        self.stream.escapePressed.connect(self._escape)
+        self.find_bar.queryChanged.connect(self._find)
+        self.find_bar.stepped.connect(self._step_match)
+        self.find_bar.closed.connect(self.close_find)
+        self.composer.keyForCard.connect(self._composer_key)
+        self.composer.escapePressed.connect(self._composer_escape)
+        self.ctx.bridge.changed.connect(self._on_changed)
+
+    # -- which task
+
+    def set_task(self, task_id: TaskId | None) -> None:
+        if task_id == self.view.task_id:
+            self.composer.set_task(task_id)
+            return
+        self.close_find()
+        view = self.view
+        view.task_id, view.current = task_id, ""
+        view.opened, view.whole = set(), set()
+        self._announced = ""
+        self.composer.set_task(task_id)
+        self._load()
+
+    def _load(self) -> None:
+        """Show what is in memory at once, or bars until it is read."""
+        task_id = self.view.task_id
+        self.view.transcript = Transcript()
+        self._describe()
+        if task_id is None:
+            self._loading = False
+            self._show_source()
+            return
+        self._loading = True
+        self._show_source()
+        sessions = self.ctx.services.sessions
+
+        def loaded(transcript: Transcript) -> None:
+            if self.view.task_id == task_id:
+                self._loading = False
+                self.view.transcript = transcript
+                self._show_source()
+
+        self.ctx.actions.start(f"transcript:{task_id}", lambda: sessions.load_transcript(task_id), on_done=loaded)
+
+    def _show_source(self) -> None:
+        self.source.restart()
+        if self._loading:
+            self.source.after = [Block("skeleton", "skeleton", 0, 0)]
+        self.stream.set_source(self.source)
+        self.stream.stick_to_bottom()
+        self._show_empty()
+        self._place_pill()
+        self._announce()
+
+    def _describe(self) -> None:
+        """What the rows say about task and agent."""
+        state, view = self.ctx.state, self.view
+        task = state.tasks.get(view.task_id) if view.task_id else None
+        view.worktree = task.path if task else ""
+        view.agent = "The agent"
+        if task is not None:
+            info = next((info for info in state.agents if info.spec.id == task.agent_id), None)
+            session = state.session_of(task.id)
+            name = info.spec.name if info else session.agent_name if session and session.agent_name else ""
+            view.agent = name or "The agent"
+
+    # -- keeping up
+
+    def _on_changed(self, topics: frozenset[Topic]) -> None:
+        task_id = self.view.task_id
+        if task_id is None or not any(t.kind in _TOPICS and t.id in ("", task_id) for t in topics):
+            return
+        if not self.isVisible():
+            self._stale = True
+            return
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Bring the rows up to the transcript and the state."""
+        self._stale = False
+        if self._loading:
+            return
+        self._describe()
+        transcript = self.view.transcript
+        if self.view.task_id is not None:
+            transcript = self.ctx.services.sessions.transcript(self.view.task_id)
+        if transcript is not self.view.transcript:
+            self.view.transcript = transcript
+            self._show_source()
+        else:
+            self.source.follow(self.stream)
+        self._show_empty()
+        self._place_pill()
+        self._announce()
+        self._run_clock()
+
+    def _run_clock(self) -> None:
+        """Seconds on the screen: a permission that waits, a set-up step that runs."""
+        task = self.ctx.state.tasks.get(self.view.task_id) if self.view.task_id else None
+        waits = self.stream.card_row() >= 0 or (task is not None and task.phase is TaskPhase.SETTING_UP)
+        if waits and self.isVisible():
+            if not self._clock.isActive():
+                self._clock.start()
+        else:
+            self._clock.stop()
+
+    def _tick(self) -> None:
+        for row in self.stream.mounted_rows():
+            widget = self.stream.widget_at(row)
+            if widget is not None and self.source.kind(row) in ("permission", "question", "setup"):
+                widget.update()
+        if not self.isVisible():
+            self._clock.stop()
+
+    def _show_empty(self) -> None:
+        empty = self.source.count() == 0
+        if empty != self.empty.isVisibleTo(self):
+            self.empty.setVisible(empty)
+            self.stream.setVisible(not empty)
+
+    def _announce(self) -> None:
+        """A permission or question assertively, a finished turn politely; streaming text never."""
+        row = self.stream.card_row()
+        key = self.source.key(row) if row >= 0 else ""
+        if key and key != self._announced:
+            card = self.stream.show_card() if self.stream.at_end() else None
+            words = card.spoken() if isinstance(card, Row) else f"{self.view.agent} waits for you"
+            self._say(words, QAccessible.AnnouncementPoliteness.Assertive)
+        self._announced = key
+        session = self.ctx.state.session_of(self.view.task_id) if self.view.task_id else None
+        busy = session is not None and session.phase.busy
+        if self._was_busy and not busy and not key:
+            self._say(f"{self.view.agent} has finished the turn", QAccessible.AnnouncementPoliteness.Polite)
+        self._was_busy = busy
+
+    def _say(self, words: str, politeness: QAccessible.AnnouncementPoliteness) -> None:
+        event = QAccessibleAnnouncementEvent(self, words)
+        event.setPoliteness(politeness)
+        QAccessible.updateAccessibility(event)
+
+    # -- rows
+
+    def toggle(self, key: str) -> None:
+        """Open or fold a row or a call."""
+        opened = self.view.opened
+        if key in opened:
+            opened.discard(key)
+        else:
+            opened.add(key)
+        self._resized(key)
+
+    def _show_whole(self, key: str) -> None:
+        self.view.whole.add(key)
+        self._resized(key)
+
+    def _resized(self, key: str) -> None:
+        row = self.source.row_of(key)
+        if row >= 0:
+            self.stream.rows_changed(row, row)
+            self.stream.flush()
+            self._place_pill()
+
+    def _select(self, key: str) -> None:
+        self.view.current = key
+        self.stream.setFocus(Qt.FocusReason.MouseFocusReason)
+        self.stream.update_rows()
+
+    def _open_file(self, path: str) -> None:
+        if self.view.task_id is not None:
+            self.ctx.nav.open_task(self.view.task_id, "changes")
+
+    # -- doing
+
+    def _act(self, action: str, key: str) -> None:
+        task_id = self.view.task_id
+        if task_id is None:
+            return
+        services = self.ctx.services
+        doing = {
+            "retry_turn": lambda: services.sessions.retry_turn(task_id),
+            "continue_turn": lambda: services.sessions.continue_turn(task_id),
+            "retry_setup": lambda: services.tasks.retry_setup(task_id),
+            "start_without": lambda: services.tasks.continue_without_setup(task_id),
+            "cancel_setup": lambda: services.tasks.cancel_setup(task_id),
+        }
+        if action in doing:
+            self.ctx.actions.start(f"{action}:{task_id}", doing[action])
+        elif action == "show_logs":
+            self.ctx.nav.open_task(task_id, "logs")
+        elif action in ("choose_agent", "sign_in"):
+            self.ctx.nav.open_settings("agents")
+        elif action == "copy_details":
+            row = self.source.row_of(key)
+            widget = self.stream.widget_at(row) if row >= 0 else None
+            if isinstance(widget, Row):
+                QGuiApplication.clipboard().setText(widget.plain_text())
+                self.ctx.toasts.show("Copied the details", "", "success", (), 3.0)
+
+    def _answer(self, request_id: str, option_id: str) -> None:
+        task_id = self.view.task_id
+        if task_id is not None:
+            sessions = self.ctx.services.sessions
+            self.ctx.actions.start(
+                f"answer:{task_id}:{request_id}",
+                lambda: sessions.answer(task_id, RequestId(request_id), option_id),
+                on_error=self._answer_failed,
+            )
+
+    def _answer_question(self, request_id: str, content: dict[str, object] | None) -> None:
+        task_id = self.view.task_id
+        if task_id is not None:
+            sessions = self.ctx.services.sessions
+            self.ctx.actions.start(
+                f"answer:{task_id}:{request_id}",
+                lambda: sessions.answer_question(task_id, RequestId(request_id), content),
+                on_error=self._answer_failed,
+            )
+
+    def _answer_failed(self, error: UserError) -> None:
+        self.ctx.toasts.show(error.title, error.hint, "error")
+        card = self.stream.card()
+        if card is not None:
+            card.answer_failed()
+
+    def _composer_key(self, event: QKeyEvent) -> None:
+        if self.stream.answer_by_key(event.key()):
+            event.accept()
+
+    def focus_card(self) -> bool:
+        """Give the pending card the keyboard; False when nothing waits."""
+        card = self.stream.show_card()
+        if card is None:
+            return False
+        card.setFocus(Qt.FocusReason.OtherFocusReason)
+        return True
+
+    # -- stopping by Esc
+
+    def _composer_escape(self) -> None:
+        if self._stop_armed.isActive():
+            self._escape()
+        else:
+            self.stream.setFocus(Qt.FocusReason.OtherFocusReason)
+            self._escape()
+
+    def _escape(self) -> None:
+        """With nothing left to close: the second Esc within two seconds stops the agent."""
+        session = self.ctx.state.session_of(self.view.task_id) if self.view.task_id else None
+        if session is None or session.phase not in (SessionPhase.WORKING, SessionPhase.WAITING):
+            return
+        if self._stop_armed.isActive():
+            self._stop_armed.stop()
+            self.composer.stop()
+        else:
+            self._stop_armed.start()
+            self.ctx.toasts.show("Press Esc again to stop the agent", "", "info", (), STOP_AGAIN_MS / 1000)
+
+    # -- the latest
+
+    def jump_to_latest(self) -> None:
+        self.stream.stick_to_bottom()
+        self._place_pill()
+
+    def _new_below(self, count: int) -> None:
+        self.pill.set_count(count)
+        self._place_pill()
+
+    def _place_pill(self) -> None:
+        far = self.stream.isVisible() and self.stream.distance_to_end() > PILL_DISTANCE
+        self.pill.setVisible(far)
+        if far:
+            x = (self.width() - self.pill.width()) // 2
+            self.pill.move(x, self.stream.geometry().bottom() - self.pill.height() - 4)
+            self.pill.raise_()
+
+    # -- find
+
+    def close_find(self) -> None:
+        if self.find_bar.isVisibleTo(self):
+            self.find_bar.hide()
+            self.stream.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.view.query = self.view.found = ""
+        self._matches = []
+        self.stream.update_rows()
+
+    def _find(self, query: str) -> None:
+        needle = query.strip().lower()
+        self.view.query, self.view.found = needle, ""
+        rows = range(self.source.count())
+        self._matches = [row for row in rows if needle in self.source.text_of(row).lower()] if needle else []
+        self._match = len(self._matches) - 1
+        self._show_match()
+
+    def _step_match(self, by: int) -> None:
+        if self._matches:
+            self._match = (self._match + by) % len(self._matches)
+            self._show_match()
+
+    def _show_match(self) -> None:
+        total = len(self._matches)
+        self.find_bar.show_count(self._match + 1, total)
+        if total:
+            row = self._matches[self._match]
+            if row < self.source.count():
+                self.view.found = self.source.key(row)
+                self.stream.scroll_to_row(row, 60)
+        self.stream.update_rows()
+
+    # -- Qt
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        mods = event.modifiers()
+        if mods == Qt.KeyboardModifier.ControlModifier and event.key() == Qt.Key.Key_F:
+            self.find_bar.open()
+        elif mods == Qt.KeyboardModifier.ControlModifier and event.key() == Qt.Key.Key_L:
+            self.composer.focus_text()
+        else:
+            super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QEvent) -> None:
+        super().resizeEvent(event)  # type: ignore[arg-type]
+        self._place_pill()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._stale:
+            self.refresh()
+        self._run_clock()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            painter.fillRect(event.rect(), theme().color("surface.window"))

@@ -1,0 +1,276 @@
+"""What the panel shows for one state: built at once, replaced when the state is another one."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from posthog_code.domain.check_rollup import blockers, checks_tile, is_open, merge_tile, review_tile
+from posthog_code.domain.errors import NotSignedIn, UserError
+from posthog_code.domain.pull_request import CheckState, PullRequest
+from posthog_code.domain.task import Step, StepState, Task
+from posthog_code.domain.text import plural
+from posthog_code.ui.dialogs.publish_steps import StepsView
+from posthog_code.ui.kit.buttons import Button, IconButton
+from posthog_code.ui.kit.cards import Banner, Card, CardHead, Icon, Surface
+from posthog_code.ui.kit.chips import Badge
+from posthog_code.ui.kit.empty import EmptyState, Skeleton
+from posthog_code.ui.kit.labels import ElidedLabel, Label
+from posthog_code.ui.panels.pull_request.checks import ChecksList
+from posthog_code.ui.panels.pull_request.parts import Counts, SectionHead, TileRow
+from posthog_code.ui.panels.pull_request.reviews import ResolvedList, ReviewsList, ThreadCard
+from posthog_code.ui.panels.pull_request.sign_in import SignInCard
+from posthog_code.ui.panels.pull_request.words import STATE_BADGES, ago, clock, opened
+from posthog_code.ui.theme import theme
+from posthog_code.ui.theme.glyphs import Glyph
+
+SIDE = 16
+
+
+class Content(QWidget):
+    create = Signal(bool)
+    """Whether as a draft."""
+    retry = Signal()
+    dismiss = Signal()
+    refresh = Signal()
+    send_all = Signal()
+
+    def __init__(
+        self,
+        *,
+        task: Task,
+        pull: PullRequest | None,
+        steps: tuple[Step, ...],
+        creating: bool,
+        problem: UserError | None,
+        loaded: bool,
+        opened: dict[str, str | None],
+        unfolded: bool,
+        now: float,
+    ) -> None:
+        super().__init__()
+        self._task, self._now = task, now
+        self.checks: ChecksList | None = None
+        self.threads: list[ThreadCard] = []
+        self.sign_in: SignInCard | None = None
+        self.steps: StepsView | None = None
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(SIDE, 14, SIDE, 20)
+        self.column.setSpacing(8)
+        if steps:
+            self._add_steps(steps, creating)
+        if pull is not None:
+            self._add_trouble(pull, problem)
+            self._add_head(pull)
+            self._add_checks(pull, opened, unfolded)
+            self._add_reviews(pull)
+            self._add_threads(pull)
+            self.column.addStretch(1)
+        elif steps:
+            self.column.addStretch(1)
+        elif isinstance(problem, NotSignedIn):
+            self._add_sign_in(problem)
+            self.column.addStretch(1)
+        elif problem is not None:
+            self._add_problem(problem)
+        elif not loaded:
+            self.column.addWidget(Skeleton(self, rows=6))
+            self.column.addStretch(1)
+        else:
+            self._add_nothing()
+
+    # -- without a pull request ----------------------------------------------------------------------------------
+
+    def _add_nothing(self) -> None:
+        files, branch = self._task.stat.files, self._task.branch
+        text = f"{plural(files, 'file')} {'is' if files == 1 else 'are'} ready on {branch}." if files else ""
+        if not files:
+            text = f"Nothing has changed on {branch} yet." if branch else "The checkout is on no branch."
+        empty = EmptyState(
+            "ph.git-pull-request",
+            "No pull request.",
+            text,
+            (("Create PR", self._create_ready, "primary"), ("Draft", self._create_draft)),
+            self,
+        )
+        self.column.addWidget(empty, 1)
+
+    def _add_problem(self, problem: UserError) -> None:
+        actions = (("Try again", self.refresh.emit), ("Create PR", self._create_ready))
+        icon = "ph.cloud-slash" if problem.code == "offline" else "ph.git-pull-request"
+        self.column.addWidget(EmptyState(icon, problem.title, problem.hint, actions, self), 1)
+
+    def _add_sign_in(self, problem: UserError) -> None:
+        self.sign_in = SignInCard(problem, self)
+        self.column.addWidget(self.sign_in)
+
+    def _add_steps(self, steps: tuple[Step, ...], creating: bool) -> None:
+        failed = any(step.state is StepState.FAILED for step in steps)
+        stuck = not creating and not failed
+        card = Card(self, tone="failed" if failed or stuck else "")
+        title = "The pull request was not created" if failed or stuck else "Creating the pull request"
+        head = CardHead(title, card, glyph=Glyph.FAILED if failed or stuck else Glyph.RUNNING, tone=card.tone)
+        if failed or stuck:
+            again = Button("Try again", head, icon="ph.arrow-clockwise", size="sm")
+            again.clicked.connect(self.retry)
+            edit = Button("Edit", head, kind="ghost", size="sm")
+            edit.clicked.connect(self._create_ready)
+            close = IconButton("ph.x", "Dismiss", head, size="sm")
+            close.clicked.connect(self.dismiss)
+            for button in (again, edit, close):
+                head.row.addWidget(button)
+        card.body.addWidget(head)
+        self.steps = StepsView(card)
+        self.steps.set_steps(steps)
+        self.steps.setContentsMargins(12, 10, 12, 12)
+        card.body.addWidget(self.steps)
+        card.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self.column.addWidget(card)
+
+    # -- with one ------------------------------------------------------------------------------------------------
+
+    def _add_trouble(self, pull: PullRequest, problem: UserError | None) -> None:
+        """The last known state is below; this says why it is not newer."""
+        if not pull.stale:
+            return
+        since = f"Checks are as of {clock(pull.fetched_at)}."
+        if isinstance(problem, NotSignedIn):
+            banner = Banner(f"{problem.title} {since}", self, tone="waiting", icon="ph.key")
+            self.column.addWidget(banner)
+            self._add_sign_in(problem)
+            return
+        banner = Banner(f"{pull.stale} {since}", self, tone="waiting", icon="ph.cloud-slash")
+        again = Button("Try again", banner, kind="ghost", size="sm")
+        again.clicked.connect(self.refresh)
+        banner.row.addWidget(again)
+        self.column.addWidget(banner)
+
+    def _add_head(self, pull: PullRequest) -> None:
+        first = QHBoxLayout()
+        first.setSpacing(8)
+        title = ElidedLabel(pull.title, self, font="title")
+        title.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        first.addWidget(title)
+        number = ElidedLabel(f"#{pull.number}", self, font="title", token="text.muted")
+        number.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        first.addWidget(number)
+        first.addStretch(1)
+        words, tone, icon = STATE_BADGES[pull.state]
+        first.addWidget(Badge(words, tone, self, icon=icon))
+        self.column.addLayout(first)
+        self.column.addSpacing(-5)
+        self.column.addLayout(self._meta(pull))
+        self.column.addSpacing(4)
+        tiles = (checks_tile(pull, self._now), review_tile(pull), merge_tile(pull))
+        self.column.addWidget(TileRow(tiles, self))
+
+    def _meta(self, pull: PullRequest) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        head = ElidedLabel(pull.head, self, font="codeSmall", token="text.muted", mode="middle")
+        head.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        row.addWidget(head)
+        row.addWidget(Icon("ph.arrow-right", "text.muted", self, size=12))
+        row.addWidget(self._muted(pull.base, "codeSmall"))
+        if pull.commits:
+            row.addWidget(self._muted("·"))
+            row.addWidget(self._muted(plural(pull.commits, "commit")))
+        row.addWidget(self._muted("·"))
+        row.addWidget(Counts(pull.added, pull.removed, self))
+        if who := opened(pull, self._now):
+            row.addWidget(self._muted("·"))
+            row.addWidget(self._muted(who))
+        row.addStretch(1)
+        return row
+
+    def _muted(self, text: str, font: str = "small") -> ElidedLabel:
+        label = ElidedLabel(text, self, font=font, token="text.muted", tabular=font == "small")
+        label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        return label
+
+    def _add_checks(self, pull: PullRequest, opened: dict[str, str | None], unfolded: bool) -> None:
+        failed = sum(check.state is CheckState.FAILED for check in pull.checks)
+        note = f"{pull.passed} of {len(pull.checks)} passed" if pull.checks else ""
+        head = SectionHead("Checks", note, self)
+        if failed:
+            words = "Send all failures to agent" if failed > 1 else "Send the failure to agent"
+            send = Button(words, head, kind="ghost", size="sm")
+            send.clicked.connect(self.send_all)
+            head.row.addWidget(send)
+        self.column.addWidget(head)
+        if pull.checks:
+            self.checks = ChecksList(pull, self._now, opened, unfolded, self)
+            self.column.addWidget(self.checks)
+        hints = []
+        if not pull.checks:
+            hints.append(checks_tile(pull, self._now).title + ".")
+        if not pull.checks_known and not pull.cut:
+            hints.append("Checks of other apps are not visible to this token.")
+        if pull.cut:
+            hints.append(pull.cut)
+        if hints:
+            self.column.addWidget(Label(" ".join(hints), self, font="small", token="text.muted", wrap=True))
+
+    def _add_reviews(self, pull: PullRequest) -> None:
+        self.column.addWidget(SectionHead("Reviews", "" if pull.reviews else "none yet", self))
+        if pull.reviews:
+            self.column.addWidget(ReviewsList(pull.reviews, self._now, self))
+
+    def _add_threads(self, pull: PullRequest) -> None:
+        waiting = [thread for thread in pull.threads if not thread.resolved]
+        resolved = [thread for thread in pull.threads if thread.resolved]
+        if not pull.threads:
+            return
+        self.column.addWidget(SectionHead("Threads", f"{len(waiting)} open, {len(resolved)} resolved", self))
+        for thread in waiting:
+            card = ThreadCard(thread, self._now, self)
+            self.threads.append(card)
+            self.column.addWidget(card)
+        if resolved:
+            self.column.addWidget(ResolvedList(resolved, self))
+
+    def _create_ready(self) -> None:
+        self.create.emit(False)
+
+    def _create_draft(self) -> None:
+        self.create.emit(True)
+
+
+class FootBar(Surface):
+    """What blocks it, how fresh it is, and the way to the browser."""
+
+    browse = Signal()
+    refresh = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("surface.panel", parent, edge="top")
+        self.icon = Icon("ph.lock-simple", "text.muted", self, size=15)
+        self.words = ElidedLabel("", self, token="text.secondary")
+        self.age = ElidedLabel("", self, font="small", token="text.muted", tabular=True)
+        self.again = IconButton("ph.arrows-clockwise", "Refresh", self)
+        self.again.clicked.connect(self.refresh)
+        self.out = Button("Open on GitHub", self, icon="ph.arrow-square-out", keys="B")
+        self.out.clicked.connect(self.browse)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 0, 12, 0)
+        row.setSpacing(8)
+        row.addWidget(self.icon)
+        row.addWidget(self.words, 1)
+        row.addWidget(self.age)
+        row.addWidget(self.again)
+        row.addWidget(self.out)
+        self.setFixedHeight(theme().size("layout.reviewBar"))
+        self.hide()
+
+    def set_busy(self, on: bool) -> None:
+        self.again.set_loading(on)
+
+    def set_pull(self, pull: PullRequest | None, now: float) -> None:
+        self.setVisible(pull is not None)
+        if pull is None:
+            return
+        words = blockers(pull) if is_open(pull) else merge_tile(pull).title
+        self.icon.setVisible(bool(words))
+        self.icon.set_icon("ph.lock-simple" if is_open(pull) else "ph.git-merge")
+        self.words.setText(words or ("Nothing blocks it" if merge_tile(pull).text == "Ready to merge" else ""))
+        self.age.setText(f"read {ago(now - pull.fetched_at)}" if pull.fetched_at else "")

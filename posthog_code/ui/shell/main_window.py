@@ -1,0 +1,228 @@
+"""The window."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Protocol, cast
+
+from PySide6.QtCore import QByteArray, QTimer, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QMainWindow, QWidget
+
+from posthog_code.domain.state import Topic
+from posthog_code.domain.task import TaskPhase
+from posthog_code.ui.commands import Command
+from posthog_code.ui.context import UiContext
+from posthog_code.ui.kit.focus_ring import FocusRing
+from posthog_code.ui.kit.toast import ToastArea
+from posthog_code.ui.models.palette import Entry, command_entries, setting_entries, task_entries
+from posthog_code.ui.nav import NEW_TASK, SETTINGS, TASK, Place
+from posthog_code.ui.pages.catalog import setting_index
+from posthog_code.ui.shell.frame import Frame
+from posthog_code.ui.shell.layout_state import LayoutState
+from posthog_code.ui.shell.palette import Palette
+from posthog_code.ui.shell.panels import Panels
+from posthog_code.ui.shell.sidebar import Sidebar
+from posthog_code.ui.shell.task_commands import TaskCommands
+from posthog_code.ui.shell.task_page import TaskPage
+from posthog_code.ui.shell.window_commands import WindowCommands
+from posthog_code.ui.theme import theme
+
+_TITLE = "PostHog Code"
+_STOP_WITHIN_MS = 2000
+_PAGES = {
+    NEW_TASK: ("posthog_code.ui.pages.new_task", "NewTaskPage"),
+    SETTINGS: ("posthog_code.ui.pages.settings", "SettingsPage"),
+}
+
+
+class _Page(Protocol):
+    """A page that takes the place of a task."""
+
+    def arrive(self, place: Place) -> None: ...
+
+
+class MainWindow(QMainWindow):
+    """Shows the place that `ctx.nav` is at. Closing it is an intent: somebody else ends the program."""
+
+    closing = Signal()
+
+    def __init__(self, ctx: UiContext, panels: Panels | None = None) -> None:
+        super().__init__()
+        self._ctx = ctx
+        self._layout = LayoutState.load(ctx.layout_path)
+        self.setWindowTitle(_TITLE)
+        self.setMinimumSize(*theme().value("layout.window.min"))
+        self.resize(*theme().value("layout.window.reference"))
+        if self._layout.geometry:
+            self.restoreGeometry(QByteArray.fromBase64(self._layout.geometry.encode()))
+        self.frame = Frame(self._layout, self)
+        self.setCentralWidget(self.frame)
+        self.tasks = TaskCommands(ctx, self)
+        self.sidebar = Sidebar(ctx, self.tasks, self._layout, self.frame)
+        self.frame.set_sidebar(self.sidebar)
+        self.task_page = TaskPage(ctx, self.tasks, self._layout, panels or Panels(), self.frame.pages)
+        self.frame.pages.addWidget(self.task_page)
+        self._pages: dict[str, QWidget] = {TASK: self.task_page}
+        self.palette_sheet: Palette | None = None
+        self._stop_timer = QTimer(self)
+        self._stop_timer.setSingleShot(True)
+        self._stop_timer.setInterval(_STOP_WITHIN_MS)
+        self._toasts = ToastArea(self)
+        self._ring = FocusRing(self)
+        self._register()
+        self.sidebar.search_asked.connect(self.open_palette)
+        self.tasks.rename_asked.connect(self._on_rename)
+        self.task_page.focus_changed.connect(self.frame.set_focus_mode)
+        self.frame.changed.connect(self._save_layout)
+        ctx.nav.changed.connect(self._on_place)
+        ctx.bridge.changed.connect(self._on_changed)
+        ctx.toasts.attach(self._toasts)
+        self._start_place()
+
+    def _register(self) -> None:
+        WindowCommands(self._ctx, self.sidebar, self.task_page, self)
+        commands = self._ctx.commands
+        commands.register(
+            Command("window.palette", "Search or command", self.open_palette, ("Ctrl+K",), hidden=True), self
+        )
+        commands.register(
+            Command("window.actions", "Find an action", lambda: self.open_palette(">"), ("Ctrl+Shift+P",), hidden=True),
+            self,
+        )
+        commands.register(
+            Command(
+                "layout.sidebar", "Show or hide the sidebar", self.frame.toggle_sidebar, ("Ctrl+B",),
+                icon="ph.list-bullets",
+            ),
+            self,
+        )
+        commands.attach(self)
+
+    # places
+
+    def _start_place(self) -> None:
+        """The place of the last time, as long as nothing else was asked for."""
+        nav = self._ctx.nav
+        last = next((t for t in self._ctx.state.tasks.values() if t.id == self._layout.last_task), None)
+        if nav.place == Place(NEW_TASK) and last is not None and _is_listed(last.phase):
+            nav.open_task(last.id)
+        else:
+            self._on_place(nav.place)
+
+    def _on_place(self, place: Place) -> None:
+        self._stop_timer.stop()
+        if place.page == TASK:
+            self.task_page.set_task(place.task_id, place.tab)
+            if self.isVisible():
+                self.task_page.build_panels()
+            self._layout.last_task = place.task_id or ""
+        else:
+            if self.task_page.focused:
+                self.task_page.toggle_focus()
+            page = self._page(place.page)
+            cast(_Page, page).arrive(place)
+        self.frame.pages.setCurrentWidget(self._pages[place.page])
+        self.frame.close_over()
+        self._show_title()
+
+    def _page(self, name: str) -> QWidget:
+        page = self._pages.get(name)
+        if page is None:
+            module, kind = _PAGES[name]
+            page = getattr(importlib.import_module(module), kind)(self._ctx, self.frame.pages)
+            self._pages[name] = page
+            self.frame.pages.addWidget(page)
+        return page
+
+    def page(self, name: str) -> QWidget | None:
+        """A page that has been made."""
+        return self._pages.get(name)
+
+    def _show_title(self) -> None:
+        place = self._ctx.nav.place
+        task = self._ctx.state.tasks.get(place.task_id) if place.task_id else None
+        words = task.title if task else {NEW_TASK: "New task", SETTINGS: "Settings"}.get(place.page, "")
+        self.setWindowTitle(f"{words} — {_TITLE}" if words else _TITLE)
+
+    def _on_changed(self, topics: frozenset[Topic]) -> None:
+        kinds = {topic.kind for topic in topics}
+        if kinds & {"tasks", "task"}:
+            task_id = self._ctx.nav.task_id
+            task = self._ctx.state.tasks.get(task_id) if task_id else None
+            if task_id and (task is None or not _is_listed(task.phase)):
+                self._ctx.nav.leave_task(task_id)
+            self._show_title()
+
+    def _on_rename(self, task_id: str) -> None:
+        """In the sidebar when the wish came from there, else in the head of the task."""
+        if self._ctx.nav.task_id == task_id and not self.sidebar.list.hasFocus():
+            self.task_page.header.rename()
+        elif not self.sidebar.rename(task_id):  # type: ignore[arg-type]
+            self._ctx.nav.open_task(task_id)  # type: ignore[arg-type]
+            self.task_page.header.rename()
+
+    # palette
+
+    def open_palette(self, text: str = "") -> None:
+        if self.palette_sheet is not None:
+            return
+        palette = Palette(self, self._palette_entries, text if isinstance(text, str) else "")
+        palette.finished.connect(self._on_palette_closed)
+        self.palette_sheet = palette
+        palette.open()
+
+    def _palette_entries(self) -> list[Entry]:
+        ctx = self._ctx
+        order = self.sidebar.task_order()
+        return [
+            *command_entries(ctx.commands.all()),
+            *task_entries(ctx.state, order, ctx.now(), ctx.nav.open_task),
+            *setting_entries(setting_index(ctx.nav)),
+        ]
+
+    def _on_palette_closed(self, _result: object) -> None:
+        self.palette_sheet = None
+
+    # the window
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc that nobody took: the sidebar over the page, review focus, then the running turn."""
+        if event.key() == Qt.Key.Key_Escape and not event.isAutoRepeat():
+            if self.frame.close_over():
+                return
+            if self.task_page.isVisible() and self.task_page.focused:
+                self.task_page.toggle_focus()
+                return
+            self._offer_stop()
+            return
+        super().keyPressEvent(event)
+
+    def _offer_stop(self) -> None:
+        place = self._ctx.nav.place
+        session = self._ctx.state.session_of(place.task_id) if place.page == TASK and place.task_id else None
+        if session is None or not session.phase.busy or place.task_id is None:
+            return
+        if self._stop_timer.isActive():
+            self._stop_timer.stop()
+            self.tasks.stop(place.task_id)
+        else:
+            self._stop_timer.start()
+            self._ctx.toasts.show("Press Esc again to stop", timeout=_STOP_WITHIN_MS / 1000, key="stop")
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.sidebar.refresh()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._layout.geometry = bytes(self.saveGeometry().toBase64().data()).decode()
+        self._save_layout()
+        event.ignore()
+        self.closing.emit()
+
+    def _save_layout(self) -> None:
+        self._layout.save(self._ctx.layout_path)
+
+
+def _is_listed(phase: TaskPhase) -> bool:
+    return phase not in (TaskPhase.ARCHIVED, TaskPhase.DELETED)
