@@ -34,6 +34,8 @@ def _report(kind: type[BaseException], error: BaseException | None, trace: Trace
     if issubclass(kind, KeyboardInterrupt):
         sys.exit(130)
     log.critical("unexpected error\n%s", "".join(traceback.format_exception(kind, error, trace)))
+    sys.stderr.write(f"PostHog Code met an error that it did not expect: {kind.__name__}: {error}\n")
+    sys.stderr.write("Nothing that was saved is lost. The log in the data folder has the details.\n")
 
 
 def reporter(tell: Callable[[str, str], None]) -> Callable[[BaseException], None]:

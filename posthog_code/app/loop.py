@@ -60,7 +60,7 @@ class StallWatch(QObject):
         self._since = time.perf_counter()
         self._asleep = False
         self.worst = 0.0
-        self._dispatcher = QAbstractEventDispatcher.instance()
+        self._dispatcher: QAbstractEventDispatcher | None = QAbstractEventDispatcher.instance()
         if self._dispatcher is not None:
             self._dispatcher.awake.connect(self._on_awake)
             self._dispatcher.aboutToBlock.connect(self._on_sleep)

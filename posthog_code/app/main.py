@@ -34,14 +34,17 @@ def main(argv: Sequence[str]) -> int:
 
 def _own_child(argv: Sequence[str]) -> int | None:
     """A frozen build has no `python -m`: its own helper processes start through the same program."""
-    if argv[:1] == ["demo-agent"]:
+    words = list(argv)
+    if words[:2] == ["-m", "posthog_code.demo.agent"]:
+        words = ["demo-agent", *words[2:]]
+    if words[:1] == ["demo-agent"]:
         from posthog_code.demo.agent import main as agent
 
-        return agent(list(argv[1:]))
-    if argv[:1] == ["demo-github"]:
+        return agent(words[1:])
+    if words[:1] == ["demo-github"]:
         from posthog_code.demo.github import main as github
 
-        return github(list(argv[1:]))
+        return github(words[1:])
     return None
 
 

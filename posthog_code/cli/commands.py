@@ -39,7 +39,7 @@ async def run(services: Services, options: argparse.Namespace, output: Output) -
     task_id = await services.tasks.create(draft)
     output.data({"event": "task", "task": task_id})
     runner = TurnRunner(services, task_id, output, options.permissions == "ask", options.timeout)
-    runner.attach()
+    runner.attach(new=True)
     return await runner.run()
 
 

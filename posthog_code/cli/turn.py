@@ -65,10 +65,10 @@ class TurnRunner:
         assert session is not None
         return session
 
-    def attach(self) -> None:
-        """Begin at the present: what was there before is not printed again."""
+    def attach(self, *, new: bool = False) -> None:
+        """Begin at the present: what was there before is not printed again, unless the task is `new`."""
         self._turns_before = len(self.session.turns)
-        self._shown = len(self.services.sessions.transcript(self.task_id).items)
+        self._shown = 0 if new else len(self.services.sessions.transcript(self.task_id).items)
         self.services.store.subscribe(self._on_change)
 
     def _on_change(self, topics: frozenset[Topic]) -> None:

@@ -46,6 +46,8 @@ class DemoTask:
     """Title of the pull request, for those that have one."""
     advance: float = 0.0
     """Scripted seconds that the pull request is old."""
+    speed: float = 0.0
+    """POSTHOG_CODE_DEMO_SPEED for its agent: 0 to get to the state at once, slow for what should be seen at work."""
     age: float = 0.0
     """Hours since it was last touched, for those that nothing happens in."""
 
@@ -57,7 +59,7 @@ TASKS: tuple[DemoTask, ...] = (
         branch="fix/double-charge",
         mode="auto",
         prompts=(
-            "Customers are charged twice when they tap Pay again after a timeout. Find out why and fix it, with a test.",
+            "Customers are charged twice when they tap Pay again after a timeout. Find out why and fix it; add a test.",
             "route.ts and submitPayment.ts still use legacyRetry.ts. Keep one retry helper and delete the old one.",
             "The gateway remembers keys for 48 hours. Keep the first result as long.",
         ),
@@ -70,12 +72,13 @@ TASKS: tuple[DemoTask, ...] = (
         title="Virtualise the order history table",
         repository="harbor-web",
         branch="perf/order-history",
-        mode="acceptEdits",
+        mode="auto",
         prompts=(
-            "The order history takes seconds with 12,000 orders. Virtualise the table and keep the sticky header working.",
+            "The order history takes seconds with 12,000 orders. Virtualise the table; keep the sticky header working.",
         ),
         scenario="order-history",
         wanted=Wanted.RUNNING,
+        speed=20.0,
     ),
     DemoTask(
         title="Upgrade Vite and drop legacy polyfills",

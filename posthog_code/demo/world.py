@@ -69,7 +69,7 @@ class DemoGitHub:
         self._control(repository, number, {"merge": True})
 
     def advance(self, repository: str, number: int, seconds: float) -> None:
-        """Let scripted time pass for a pull request: checks end, reviewers write. Blocks; raises OSError when refused."""
+        """Let scripted time pass for a pull request: checks end, reviewers write. Blocks; OSError when refused."""
         self._control(repository, number, {"advance": seconds})
 
     def _control(self, repository: str, number: int, body: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ _ESCAPES = re.compile(
     r"|\x1b",
     re.DOTALL,
 )
+_RUBBED_OUT = re.compile("[^\x08]\x08")
 _CONTROLS = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -33,7 +34,7 @@ def _overwritten(line: str) -> str:
             shown = part + shown[len(part) :]
         line = shown
     while "\b" in line:
-        shorter = re.sub(r"[^\b]\b", "", line)
+        shorter = _RUBBED_OUT.sub("", line)
         if shorter == line:
             return line.replace("\b", "")
         line = shorter

@@ -37,8 +37,9 @@ class Tile:
 
 
 def ordered(checks: Iterable[Check]) -> list[Check]:
-    """What needs a person first: failed, cancelled, running, then the rest; required ones before others."""
-    return sorted(checks, key=lambda check: (_ORDER[check.state], not check.required, check.name.lower()))
+    """What needs a person first: failed, cancelled, running, then the rest; required ones before others, and else in
+    the forge's order."""
+    return sorted(checks, key=lambda check: (_ORDER[check.state], not check.required))
 
 
 def is_open(pull: PullRequest) -> bool:

@@ -163,10 +163,12 @@ class TurnFold:
         self._end(at)
         if name == "interrupted":
             level, title = "warning", "This turn was interrupted."
+            actions: tuple[str, ...] = ("continue_turn", "retry_turn", "show_logs")
             text = "PostHog Code ended before the agent was done. Files and conversation are as they were."
         else:
             level, title = "error", "The agent stopped in the middle of a turn."
             text = _exit_words(params)
+            actions = ("retry_turn", "continue_turn", "show_logs")
         self._rows.add(
             Notice(
                 key=self._rows.key("n"),
@@ -174,7 +176,7 @@ class TurnFold:
                 level=level,
                 title=title,
                 text=text,
-                actions=("continue_turn", "retry_turn", "show_logs"),
+                actions=actions,
             )
         )
         self._foot("interrupted" if name == "interrupted" else "error", at)

@@ -47,6 +47,13 @@ def patch_for_hunk(index: DiffIndex, hunk: Hunk) -> bytes:
     return file_head(index, hunk.file) + bytes(index.data[hunk.start : hunk.end])
 
 
+def patch_for_file(index: DiffIndex, number: int) -> bytes:
+    """A patch of all hunks of a file, for `git apply -R`; empty when it has none."""
+    hunks = list(index.hunks(number))
+    body = b"".join(bytes(index.data[hunk.start : hunk.end]) for hunk in hunks)
+    return file_head(index, number) + body if hunks else b""
+
+
 def file_head(index: DiffIndex, number: int) -> bytes:
     """The lines of a patch before its hunks, in terms of the file as it is called now."""
     header = index.files[number].header

@@ -123,6 +123,13 @@ class Worktrees(Protocol):
         the path in the trash. The branch stays.
         """
 
+    async def put_back(self, repository: Path, trashed: Path, path: Path, *, task_id: TaskId) -> WorktreeFacts:
+        """Undo `remove_to_trash`, with everything that was in the folder (ignored files too).
+
+        Raises NotFound when the trash was swept or the branch is gone (`readd` and `restore` then), Conflict when the
+        folder or branch is taken, Refused when the folder in the trash is another task's.
+        """
+
     async def discard_new(self, repository: Path, worktree: Path, *, task_id: TaskId, branch: str) -> None:
         """Undo `add` of a set-up that failed: only if marked as ours; the branch goes only while it has no commit of
         its own; changed files make it move to trash instead of vanishing (Refused if it cannot be proven)."""

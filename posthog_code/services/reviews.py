@@ -63,9 +63,10 @@ class Reviews:
         back = tuple(c for c in comments if c.id not in known)
         await self._change(task_id, lambda now: tuple(sorted((*now, *back), key=lambda c: c.created_at)))
 
-    async def send(self, task_id: TaskId, note: str = "") -> bool:
-        """One follow-up with every pending comment. True when the agent got it now, False when it is queued."""
-        comments = tuple(sorted(self.pending(task_id), key=lambda c: (c.path, c.start)))
+    async def send(self, task_id: TaskId, note: str = "", only: tuple[CommentId, ...] | None = None) -> bool:
+        """One follow-up with every pending comment, or with those in `only`. True when the agent got it now, False when it is queued."""
+        chosen = (c for c in self.pending(task_id) if only is None or c.id in only)
+        comments = tuple(sorted(chosen, key=lambda c: (c.path, c.start)))
         if not comments and not note.strip():
             raise InvalidInput("There is nothing to send.", "Comment on a line first.")
         sent_now = await self._prompt(task_id, review_prompt(comments, note))

@@ -46,6 +46,7 @@ class SessionActor:
         self._scope = parts.scope.child(f"session-{task_id}")
         self.stream = Stream(parts, task_id, session_id, self._task.path)
         self._run: Run | None = None
+        self._ran = asyncio.Event()
         self._facts = SessionFacts()
         self._inbox: deque[tuple[Incoming, float]] = deque()
         self._arrived = asyncio.Event()
@@ -90,6 +91,13 @@ class SessionActor:
     def release_queue(self) -> None:
         """The person wants the queue to go on after a failed or stopped turn."""
         self._hold_queue = False
+
+    async def started(self) -> None:
+        """Until the agent's process runs, or nothing is being started any more."""
+        if self._driver is not None:
+            running = self._scope.spawn(self._ran.wait(), "started")
+            await asyncio.wait([self._driver, running], return_when=asyncio.FIRST_COMPLETED)
+            running.cancel()
 
     async def idle(self) -> None:
         """Until no turn runs and nothing waits."""
@@ -336,6 +344,7 @@ class SessionActor:
             await self._set(pid=0)
             raise
         self._run = run
+        self._ran.set()
         self._initialized = opened.initialize
         self._facts = replace(
             session_facts(opened.initialize, opened.session), commands=self._facts.commands, usage=self._facts.usage

@@ -182,6 +182,10 @@ class Sessions:
                 self._actors.setdefault(task_id, actor)
         return self.transcript(task_id)
 
+    async def wait_started(self, task_id: TaskId) -> None:
+        """Until the agent of a task that was just set up runs, or has failed to."""
+        await self._actor(task_id).started()
+
     async def wait_idle(self, task_id: TaskId) -> None:
         await self._actor(task_id).idle()
 

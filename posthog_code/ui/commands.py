@@ -46,7 +46,7 @@ class CommandRegistry(QObject):
         self._actions: dict[str, QAction] = {}
 
     def register(self, command: Command, owner: QObject | None = None) -> Callable[[], None]:
-        """Adds a command, in place of an older one of the same id. It goes when `owner` does, or by the returned call."""
+        """Adds a command, in place of one of the same id. It goes when `owner` does, or by the returned call."""
         self._commands.pop(command.id, None)
         self._commands[command.id] = command
         for keys in command.keys:

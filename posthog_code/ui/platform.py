@@ -11,7 +11,13 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 
 from posthog_code.domain.errors import InvalidInput, ToolMissing
 
-_EDITORS = (("zed", "Zed"), ("code", "VS Code"), ("cursor", "Cursor"), ("subl", "Sublime Text"), ("idea", "IntelliJ IDEA"))
+_EDITORS = (
+    ("zed", "Zed"),
+    ("code", "VS Code"),
+    ("cursor", "Cursor"),
+    ("subl", "Sublime Text"),
+    ("idea", "IntelliJ IDEA"),
+)
 
 
 def copy_text(text: str) -> None:

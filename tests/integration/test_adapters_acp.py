@@ -17,6 +17,7 @@ from acp_bench import Bench, running, until_gone
 from posthog_code.adapters.acp import Timeouts
 from posthog_code.adapters.acp.lines import LineSplitter
 from posthog_code.adapters.acp.process import death_signal_prefix
+from posthog_code.adapters.acp.survivors import family
 from posthog_code.domain.errors import AgentFailed, NotSignedIn, UserError
 from posthog_code.ports.agent import RunSpec
 
@@ -307,28 +308,43 @@ def test_survivors_of_an_earlier_run_are_reaped(bench: Bench) -> None:
     play(story())
 
 
-@pytest.mark.skipif(not death_signal_prefix(), reason="no parent-death signal here")
-def test_the_agent_ends_when_the_app_is_killed(tmp_path: Path) -> None:
-    app = """
-import asyncio, pathlib, sys, time
+APP = """
+import asyncio, pathlib, sys
 sys.path.insert(0, sys.argv[1])
 from acp_bench import Bench
 
 async def story():
     bench = Bench(pathlib.Path(sys.argv[2]))
-    run = await bench.host.start(bench.spec("silent"), bench.journal, bench.told)
-    print(run.pid, flush=True)
-    await asyncio.sleep(600)
+    await bench.start()
+    await bench.prompt("orphan")
+    print(bench.run.pid, bench.text.split()[1], bench.run_id, flush=True)
+    if sys.argv[3] == "close":
+        await bench.run.close()
+    else:
+        await asyncio.sleep(600)
 
 asyncio.run(story())
 """
-    words = [sys.executable, "-c", app, str(Path(__file__).parent), str(tmp_path)]
+
+
+@pytest.mark.skipif(not death_signal_prefix(), reason="no parent-death signal here")
+@pytest.mark.parametrize("end", ["kill", "close"])
+def test_nothing_outlives_the_app(tmp_path: Path, end: str) -> None:
+    words = [sys.executable, "-c", APP, str(Path(__file__).parent), str(tmp_path), end]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        agent = int(process.stdout.readline())
-        assert running(agent)
-        process.kill()
-    asyncio.run(until_gone(agent))
+        agent, orphan, run_id = process.stdout.readline().split()
+        wardens: list[int] = []
+        if end == "kill":
+            assert running(int(agent)) and running(int(orphan))
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            wardens = [int(child) for child in children if child != agent]
+            process.kill()
+        assert process.wait(10) == (-9 if end == "kill" else 0)
+    # The agent by its parent-death signal, the orphan (which ignores TERM) by the warden.
+    for pid in (int(agent), int(orphan), *wardens):
+        asyncio.run(until_gone(pid))
+    assert not family(0, 0.0, {run_id}, own=False)
 
 
 def test_cancel_in_the_middle_of_a_turn(bench: Bench) -> None:

@@ -176,11 +176,11 @@ def test_diff_applies_and_reverts(world: World) -> None:
         assert diff(world, path) == patch
         git(path, "config", "--unset", setting.split("=")[0])
     changes = world.adapters.changes
-    run(changes.apply_reverse(path, patch))
+    run(changes.apply(path, patch, reverse=True))
     after.pop("deep", None)
     assert print_of(path) == before
     with pytest.raises(Conflict, match="no longer fits"):
-        run(changes.apply_reverse(path, patch))
+        run(changes.apply(path, patch, reverse=True))
     run(changes.apply(path, patch))
     assert (path / "deep" / "new.txt").read_text() == "new\n"
     with pytest.raises(Refused, match="main checkout"):

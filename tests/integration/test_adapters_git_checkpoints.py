@@ -78,6 +78,58 @@ def test_archive_and_restore_give_the_same_worktree(world: World) -> None:
     assert run(world.adapters.checkpoints.verify(path, snapshot))
 
 
+def test_restore_takes_ignored_files_out_of_the_trash(world: World) -> None:
+    path = world.add()
+    disturb(path)
+    write(path, "node_modules/deep/x.js", "ignored\n")
+    (path / "node_modules" / "bin").symlink_to("deep")
+    files = print_of(path)
+    trees = world.adapters.worktrees
+    snapshot = run(world.adapters.checkpoints.take(path, REF, "archive"))
+    moved = run(trees.remove_to_trash(world.repo, path, task_id=TASK, snapshot=snapshot, trash=world.trash))
+    write(moved / "files", "src/app.py", "changed in the trash\n")
+    bring_back(world, path, snapshot)
+    run(trees.take_rest(moved, path))
+    assert print_of(path) == files
+    assert print_of(moved / "files", skip=()).keys() == {"src", "src/app.py"}  # what differs is never thrown away
+    write(moved / "files", "src/app.py", (path / "src" / "app.py").read_bytes())
+    run(trees.take_rest(moved, path))
+    assert not moved.exists() and print_of(path) == files
+
+
+def test_submodules(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("COUNT", "1"), ("KEY_0", "protocol.file.allow"), ("VALUE_0", "always")):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    git(world.root, "clone", "-q", str(world.repo), "library")
+    git(world.repo, "submodule", "add", "-q", str(world.root / "library"), "lib")
+    git(world.repo, "commit", "-qm", "submodule")
+    path = world.add()
+    files, index = print_of(path / "lib"), index_of(path)
+    assert files
+    write(path, "lib/precious.txt", "x")
+    with pytest.raises(Refused, match=r"lib .a submodule with changes"):
+        archive(world, path)
+    (path / "lib" / "precious.txt").unlink()
+    snapshot = archive(world, path)
+    bring_back(world, path, snapshot)
+    assert print_of(path / "lib") == files and index_of(path) == index
+
+
+def test_sparse_checkout(world: World) -> None:
+    path = world.add()
+    git(path, "sparse-checkout", "set", "--no-cone", "/README.md", "/run.sh")
+    assert not (path / "src").exists()
+    write(path, "README.md", "changed\n")
+    write(path, "new.txt", "new\n")
+    files = print_of(path)
+    snapshot = run(world.adapters.checkpoints.take(path, REF, "x"))
+    assert run(world.adapters.checkpoints.verify(path, snapshot))
+    write(path, "README.md", "changed again\n")
+    (path / "new.txt").unlink()
+    run(world.adapters.checkpoints.restore(path, snapshot))
+    assert print_of(path) == files
+
+
 def test_taking_touches_nothing(world: World) -> None:
     path = world.add()
     disturb(path)

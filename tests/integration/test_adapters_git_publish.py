@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import asyncio
 import base64
 import http.server
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +11,6 @@ import pytest
 from git_world import World, git, isolate, make_world, run, write
 
 from posthog_code.adapters.git import make_git
-from posthog_code.adapters.git.watch import GitWatcher
 from posthog_code.domain.errors import Conflict, GitFailed, NotFound, NotSignedIn, Offline, Refused
 
 
@@ -191,63 +188,3 @@ def test_a_process_left_behind_by_a_hook_does_not_hang_git(world: World) -> None
     started = time.monotonic()
     run(world.adapters.publishing.commit_all(path, "x"))
     assert time.monotonic() - started < 15
-
-
-@pytest.mark.parametrize("events", [True, False])
-def test_watch(world: World, events: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = world.add()
-    monkeypatch.setattr("posthog_code.adapters.git.watch.POLL", 0.1)
-    watcher = GitWatcher(world.adapters.worktrees._cli, events=events)
-
-    async def follow() -> None:
-        changes = watcher.changes(path)
-
-        async def seen_after(act: object, times: int = 1) -> bool:
-            waiting = asyncio.ensure_future(anext(changes))
-            await asyncio.sleep(0.4)  # the watch has to stand before there is something to see
-            act()  # type: ignore[operator]
-            done, _ = await asyncio.wait({waiting}, timeout=5)
-            if not done:
-                waiting.cancel()
-                return False
-            waiting.result()
-            return True
-
-        assert await seen_after(lambda: write(path, "new.txt", "x"))
-        assert await seen_after(lambda: write(path, "deep/down/new.txt", "x"))
-        assert await seen_after(lambda: write(path, "deep/down/new.txt", "another"))
-        assert await seen_after(lambda: git(path, "commit", "-qam", "x", "--allow-empty"))
-        await changes.aclose()  # type: ignore[attr-defined]
-
-    before = set(os.listdir("/proc/self/fd"))
-    run(follow())
-    assert len(os.listdir("/proc/self/fd")) <= len(before) + 1
-
-
-def test_watch_is_silent_about_ignored_folders(world: World) -> None:
-    path = world.add()
-    write(path, "node_modules/a.js", "x")
-
-    async def follow() -> int:
-        count = 0
-
-        async def listen() -> None:
-            nonlocal count
-            async for _ in world.adapters.watcher.changes(path):
-                count += 1
-
-        listening = asyncio.ensure_future(listen())
-        await asyncio.sleep(0.5)
-        for number in range(20):
-            write(path, f"node_modules/{number}.js", "x")
-        await asyncio.sleep(0.6)
-        quiet = count
-        for number in range(20):
-            write(path, f"{number}.txt", "x")
-        await asyncio.sleep(0.9)
-        listening.cancel()
-        await asyncio.wait({listening})
-        assert quiet == 0
-        return count
-
-    assert 1 <= run(follow()) <= 3

@@ -157,6 +157,20 @@ def test_add_rolls_back_when_cancelled_anywhere(world: World, stop_at: int) -> N
     assert frozen(world.repo) == before
 
 
+def test_several_at_once(world: World) -> None:
+    trees = world.adapters.worktrees
+
+    async def several() -> None:
+        jobs = (
+            trees.add(world.repo, world.root / f"t{n}", branch=f"t{n}", base="main", task_id=TASK) for n in range(5)
+        )
+        await asyncio.gather(*jobs)
+
+    run(several())
+    for number in range(5):
+        assert git(world.root / f"t{number}", "status", "--porcelain") == b""
+
+
 def test_add_rolls_back_when_the_checkout_fails(world: World) -> None:
     git(world.repo, "config", "filter.broken.clean", "cat")
     git(world.repo, "config", "filter.broken.smudge", "false")
@@ -278,6 +292,12 @@ def test_put_back_is_an_exact_undo(world: World) -> None:
     assert facts.task_id == TASK and facts.locked and facts.branch == "posthog-code/task-one"
     assert print_of(path) == before and (place.git_dir / "index").read_bytes() == index
     assert not moved.exists()
+    moved = run(trees.remove_to_trash(world.repo, path, task_id=TASK, snapshot=snapshot, trash=world.trash))
+    git(world.repo, "worktree", "add", "-q", str(world.root / "other"), "posthog-code/task-one")
+    with pytest.raises(Conflict):
+        run(trees.put_back(world.repo, moved, path, task_id=TASK))
+    git(world.repo, "worktree", "remove", str(world.root / "other"))
+    run(trees.put_back(world.repo, moved, path, task_id=TASK))
     assert run(world.adapters.checkpoints.verify(path, snapshot))
 
 

@@ -8,6 +8,7 @@ POSTHOG_CODE_LAB_AGENTS   npm prefixes in which agents are installed, separated 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -26,6 +27,8 @@ PROGRAMS = {
     # The native program itself: its launcher is a Node script that would add a process.
     "codex": f"@zed-industries/codex-acp-linux-{_ARCH}/bin/codex-acp",
     "claude-code": "@agentclientprotocol/claude-agent-acp/dist/index.js",
+    "opencode": "opencode-ai/bin/opencode.exe",
+    "gemini": "@google/gemini-cli/bundle/gemini.js",
 }
 CONFIG = """\
 model = "gpt-5.5"
@@ -43,6 +46,28 @@ base_url = "{url}/v1"
 env_key = "LOCAL_MODEL_KEY"
 wire_api = "responses"
 """
+OPENCODE = {
+    "autoupdate": False,
+    "share": "disabled",
+    "enabled_providers": ["local"],
+    "model": "local/scripted",
+    "small_model": "local/scripted",
+    "permission": {"edit": "ask", "bash": "ask"},
+    "provider": {
+        "local": {
+            "npm": "@ai-sdk/openai-compatible",
+            "name": "Local",
+            "options": {"baseURL": "{url}/v1", "apiKey": "test"},
+            "models": {"scripted": {"name": "Scripted", "tool_call": True, "reasoning": True}},
+        }
+    },
+}
+GEMINI = {
+    "security": {"auth": {"selectedType": "gemini-api-key"}, "folderTrust": {"enabled": False}},
+    "privacy": {"usageStatisticsEnabled": False},
+    "telemetry": {"enabled": False},
+    "general": {"disableAutoUpdate": True, "enableAutoUpdate": False},
+}
 
 
 @cache
@@ -64,8 +89,12 @@ def model_server() -> ModuleType:
     return module
 
 
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "posthog-code-tests" / "agents"
+"""Found when the tests are collected: each test then has a home of its own."""
+
+
 def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "posthog-code-tests" / "agents"
+    return _CACHE
 
 
 @cache
@@ -97,7 +126,8 @@ def command(agent_id: str) -> tuple[str, ...]:
         pytest.skip("there is no node")
     if agent_id == "codex" and not shutil.which("bwrap"):
         pytest.skip("codex needs bubblewrap")
-    return (str(node), path) if path.endswith(".js") else (path,)
+    rest = {"opencode": ("acp",), "gemini": ("--acp",)}.get(agent_id, ())
+    return (str(node), path, *rest) if path.endswith(".js") else (path, *rest)
 
 
 def environment(agent_id: str, home: Path, url: str) -> dict[str, str]:
@@ -111,6 +141,17 @@ def environment(agent_id: str, home: Path, url: str) -> dict[str, str]:
         (home / "tmp").mkdir(exist_ok=True)
         env["TMPDIR"] = str(home / "tmp")
         return {**env, "CODEX_HOME": str(home / ".codex"), "LOCAL_MODEL_KEY": "test", "NO_BROWSER": "1"}
+    if agent_id == "opencode":
+        return {
+            **env,
+            "OPENCODE_CONFIG_CONTENT": json.dumps(OPENCODE).replace("{url}", url),
+            "OPENCODE_DISABLE_MODELS_FETCH": "1",
+            "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+        }
+    if agent_id == "gemini":
+        (home / ".gemini").mkdir(exist_ok=True)
+        (home / ".gemini" / "settings.json").write_text(json.dumps(GEMINI))
+        return {**env, "GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": "test"}
     return {
         **env,
         "ANTHROPIC_BASE_URL": url,

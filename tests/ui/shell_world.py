@@ -27,13 +27,29 @@ NOW = 1_760_000_000.0
 
 
 class Now:
-    """Runs coroutines to their end at once: enough for services that never really wait."""
+    """Runs coroutines to their end at once, one after the other: enough for services that never really wait."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Coroutine[Any, Any, Any]] = []
+        self._busy = False
 
     def spawn(self, coro: Coroutine[Any, Any, Any], name: str) -> None:
+        self._waiting.append(coro)
+        if self._busy:
+            return
+        self._busy = True
         try:
-            asyncio.run(coro)
-        except asyncio.CancelledError:
-            pass
+            while self._waiting:
+                self._drive(self._waiting.pop(0))
+        finally:
+            self._busy = False
+
+    def _drive(self, coro: Coroutine[Any, Any, Any]) -> None:
+        try:
+            while True:
+                coro.send(None)
+        except (StopIteration, asyncio.CancelledError):
+            return
 
 
 class Store:
@@ -144,9 +160,7 @@ class FakeRepositories(Notes):
         if self.error is not None:
             raise self.error
         added = repository_of(path.name)
-        self.store.change(
-            lambda s: replace(s, repositories={**s.repositories, added.id: added}), Topic("repositories")
-        )
+        self.store.change(lambda s: replace(s, repositories={**s.repositories, added.id: added}), Topic("repositories"))
         return added.id
 
     async def remove(self, repository_id: RepositoryId) -> None:
@@ -335,9 +349,7 @@ def session_of(task_id: str, at: float, phase: SessionPhase = SessionPhase.IDLE,
     busy = phase.busy
     turn = Turn(3, "…", at - 161, 0.0 if busy else at, "" if busy else more.pop("stop", "end_turn"))
     asks = more.pop("asks", ())
-    return Session(
-        SessionId(f"s-{task_id}"), TaskId(task_id), "claude", phase=phase, turns=(turn,), asks=asks, **more
-    )
+    return Session(SessionId(f"s-{task_id}"), TaskId(task_id), "claude", phase=phase, turns=(turn,), asks=asks, **more)
 
 
 def permission(request: str = "p1") -> Ask:
@@ -351,7 +363,7 @@ def question(request: str = "q1") -> Ask:
 def pull_request(number: int = 482, **more: Any) -> PullRequest:
     fields: dict[str, Any] = {
         "state": PullRequestState.OPEN,
-        "checks": tuple(Check(f"check {i}", CheckState.PASSED) for i in range(6)) + (Check("e2e", CheckState.FAILED),),
+        "checks": (*(Check(f"check {i}", CheckState.PASSED) for i in range(6)), Check("e2e", CheckState.FAILED)),
         **more,
     }
     return PullRequest(number, "A pull request", "https://github.com/x/y/pull/1", head="a", base="main", **fields)
@@ -378,7 +390,15 @@ def world() -> AppState:
         ("pay", "Stop double charges on checkout retry", "harbor-web", "fix/double-charge", 2 * minute, 197, 94),
         ("orders", "Virtualise the order history table", "harbor-web", "perf/order-history", 4 * minute, 312, 88),
         ("vite", "Upgrade Vite and drop legacy polyfills", "harbor-web", "chore/vite-7", minute, 41, 206),
-        ("address", "Move address form to server actions", "harbor-web", "feat/address-actions-form", 3 * hour, 455, 310),
+        (
+            "address",
+            "Move address form to server actions",
+            "harbor-web",
+            "feat/address-actions-form",
+            3 * hour,
+            455,
+            310,
+        ),
         ("focus", "Fix focus trap in the cart drawer", "harbor-web", "fix/cart-focus", 30 * hour, 23, 9),
         ("quotes", "Rate-limit the public quotes API", "harbor-api", "feat/quote-limits", 6 * minute, 88, 12),
         ("currency", "Backfill missing invoice currency", "harbor-api", "fix/invoice-currency", 22 * minute, 64, 3),
@@ -426,7 +446,7 @@ def world() -> AppState:
 def log_lines(number: int) -> list[LogLine]:
     sources = list(LogSource)
     return [
-        LogLine(NOW - number + i, sources[i % len(sources)], f"line {i} of the log", data='{"n": %d}' % i)
+        LogLine(NOW - number + i, sources[i % len(sources)], f"line {i} of the log", data=f'{{"n": {i}}}')
         for i in range(number)
     ]
 

@@ -33,7 +33,11 @@ def state_of(session=None, pr=None, **task) -> AppState:
 @pytest.mark.parametrize(
     ("glyph", "word", "state"),
     [
-        (Glyph.WAITING, "Waiting for permission", state_of(session_of("t", NOW, SessionPhase.WAITING, asks=(question(), permission())))),
+        (
+            Glyph.WAITING,
+            "Waiting for permission",
+            state_of(session_of("t", NOW, SessionPhase.WAITING, asks=(question(), permission()))),
+        ),
         (Glyph.QUESTION, "Asks a question", state_of(session_of("t", NOW, SessionPhase.WAITING, asks=(question(),)))),
         (Glyph.FAILED, "Setup failed", state_of(phase=TaskPhase.SETUP_FAILED)),
         (Glyph.FAILED, "Stopped", state_of(session_of("t", NOW, SessionPhase.FAILED))),
@@ -43,8 +47,16 @@ def state_of(session=None, pr=None, **task) -> AppState:
         (Glyph.SETTING_UP, "Setting up", state_of(phase=TaskPhase.SETTING_UP)),
         (Glyph.SETTING_UP, "Starting the agent", state_of(session_of("t", NOW, SessionPhase.STARTING))),
         (Glyph.CHECKS_FAILING, "Checks failing", state_of(session_of("t", NOW), pr=pull_request(), unread=True)),
-        (Glyph.CHANGES_REQUESTED, "Changes requested", state_of(pr=pull_request(checks=(PASSED,), review_decision="CHANGES_REQUESTED"))),
-        (Glyph.FINISHED, "Ready for review", state_of(session_of("t", NOW), pr=pull_request(checks=(RUNNING,)), unread=True)),
+        (
+            Glyph.CHANGES_REQUESTED,
+            "Changes requested",
+            state_of(pr=pull_request(checks=(PASSED,), review_decision="CHANGES_REQUESTED")),
+        ),
+        (
+            Glyph.FINISHED,
+            "Ready for review",
+            state_of(session_of("t", NOW), pr=pull_request(checks=(RUNNING,)), unread=True),
+        ),
         (Glyph.CHECKS_RUNNING, "Checks running", state_of(pr=pull_request(checks=(RUNNING,)))),
         (Glyph.APPROVED, "Approved", state_of(pr=pull_request(checks=(PASSED,), review_decision="APPROVED"))),
         (Glyph.PR_OPEN, "Pull request open", state_of(pr=pull_request(checks=(PASSED,)))),
@@ -79,9 +91,7 @@ def test_nothing_moves_under_the_pointer():
     state = world()
     asking = session_of("focus", NOW, SessionPhase.WAITING, asks=(permission(),))
     new = task_of("new", "A new one", "harbor-web", "fix/new", NOW)
-    state = replace(
-        state, sessions={**state.sessions, asking.id: asking}, tasks={**state.tasks, TaskId("new"): new}
-    )
+    state = replace(state, sessions={**state.sessions, asking.id: asking}, tasks={**state.tasks, TaskId("new"): new})
     held = task_ids(build_rows(state, NOW, previous=before))
     assert held[1:6] == ["new", "vite", "orders", "address", "focus"]
     free = task_ids(build_rows(state, NOW))

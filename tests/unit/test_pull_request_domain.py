@@ -84,7 +84,7 @@ def test_one_word_takes_the_first_that_applies() -> None:
 
 def test_order_of_checks() -> None:
     names = [c.name for c in ordered([check("b", PASSED), check("a", PASSED), check("z", FAILED), check("y", RUNNING)])]
-    assert names == ["z", "y", "a", "b"]
+    assert names == ["z", "y", "b", "a"]
 
 
 def test_polling_plan() -> None:

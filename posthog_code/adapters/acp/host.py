@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from posthog_code.ports.agent import OnIncoming, RunSpec
@@ -14,6 +15,7 @@ from posthog_code.ports.clock import Clock
 from .run import AcpRun
 from .survivors import MARKER, alive, end_family, run_id_of
 from .timeouts import Timeouts
+from .warden import Warden
 from .words import start_words
 
 
@@ -27,6 +29,7 @@ class AcpHost:
         self._file_worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agent-files")
         # Its own threads, which the interpreter waits for: an end that has begun is carried through.
         self._ender = ThreadPoolExecutor(max_workers=4, thread_name_prefix="agent-end")
+        self._warden = Warden()
 
     async def start(self, spec: RunSpec, journal: Any, on_incoming: OnIncoming) -> AcpRun:
         env = dict(spec.env)
@@ -39,11 +42,22 @@ class AcpHost:
         command[0] = program
         _put_beside(env, program)
         try:
-            return AcpRun(
-                spec, command, env, journal, self._clock, on_incoming, self._timeouts, self._file_worker, self._ender
+            run = AcpRun(
+                spec,
+                command,
+                env,
+                journal,
+                self._clock,
+                on_incoming,
+                self._timeouts,
+                file_worker=self._file_worker,
+                ender=self._ender,
+                on_gone=partial(self._warden.release, spec.run_id),
             )
         except OSError as error:
             raise start_words(spec.agent, command, spec.cwd, error) from error
+        self._warden.watch(spec.run_id)
+        return run
 
     def reap(self, pid: int, started: float) -> bool:
         """See the port. Blocks for up to a few seconds when there is something to end."""

@@ -52,6 +52,6 @@ class LineSplitter:
             line = b"".join(self._parts) if len(self._parts) > 1 else self._parts[0]
             self._parts.clear()
             self._size = 0
-            if line := line.strip():
+            if line := line.rstrip():
                 lines.append(line)
         self._skipping = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any
@@ -38,8 +38,10 @@ class AcpRun:
         clock: Clock,
         on_incoming: OnIncoming,
         timeouts: Timeouts,
+        *,
         file_worker: Executor,
         ender: Executor,
+        on_gone: Callable[[], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._spec = spec
@@ -48,6 +50,7 @@ class AcpRun:
         self._tell = on_incoming
         self._timeouts = timeouts
         self._ender = ender
+        self._on_gone = on_gone
         self._connection = Connection(
             journal=journal,
             clock=clock,
@@ -349,6 +352,7 @@ class AcpRun:
                 self._end_soon(patience=0.0)
                 raise
             self._closed = True
+            self._on_gone()
 
     async def _ladder(self) -> None:
         if not self._ended.done():

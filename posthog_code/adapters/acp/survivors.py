@@ -8,8 +8,10 @@ Without /proc (macOS) only the process group is known.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
+import sys
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -81,11 +83,19 @@ def _all() -> dict[int, ProcessFacts]:
     return {p.pid: p for p in found if p is not None and not p.zombie and p.pid != own}
 
 
-def family(pid: int, started: float, run_ids: Collection[str], *, own: bool) -> dict[int, ProcessFacts]:
+def now_in_ticks() -> float:
+    """The present, as start times are counted."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
+
+
+def family(
+    pid: int, started: float, run_ids: Collection[str], *, own: bool, before: float = math.inf
+) -> dict[int, ProcessFacts]:
     """Living processes of a run. `pid` 0: only those that are marked.
 
     When another process has the pid now, nothing is taken by group or descent: then only the marker counts. `own`:
-    it was a child of this app until a moment ago, so its group is ours even where its members are not marked.
+    it was a child of this app until a moment ago, so its group is ours even where its members are not marked. What
+    started after `before` is not taken by its marker: a later start of the app may have resumed the same run.
     """
     processes = _all()
     leader = processes.get(pid)
@@ -97,7 +107,7 @@ def family(pid: int, started: float, run_ids: Collection[str], *, own: bool) -> 
             # The group may outlive its leader: then its members must be marked, for a pid may be used again.
             if own or leader is not None or run_id_of(process.pid):
                 members[process.pid] = process
-        elif run_ids and run_id_of(process.pid) in run_ids:
+        elif run_ids and process.started <= before and run_id_of(process.pid) in run_ids:
             members[process.pid] = process
     grown = bool(members)
     while grown:
@@ -109,14 +119,22 @@ def family(pid: int, started: float, run_ids: Collection[str], *, own: bool) -> 
     return members
 
 
-def end_family(pid: int, started: float, run_ids: Collection[str], *, patience: float = 2.0, own: bool = True) -> int:
+def end_family(
+    pid: int,
+    started: float,
+    run_ids: Collection[str],
+    *,
+    patience: float = 2.0,
+    own: bool = True,
+    before: float = math.inf,
+) -> int:
     """TERM, then after `patience` seconds KILL, for all that belongs to a run. Gives how many were there.
 
     Returns when nothing is left, at the latest 5 s after the KILL (a process may hang in the kernel).
     """
     if not os.path.isdir("/proc/self"):
         return _end_group(pid, patience)
-    members = family(pid, started, run_ids, own=own)
+    members = family(pid, started, run_ids, own=own, before=before)
     seen = set(members)
     began = time.monotonic()
     told: set[int] = set()
@@ -132,7 +150,7 @@ def end_family(pid: int, started: float, run_ids: Collection[str], *, patience: 
         time.sleep(_STEP)
         # Children that are born while the parents die are found by looking again; those of a parent that is gone
         # already are found by who they were descended from a moment ago.
-        again = family(pid, started, run_ids, own=own)
+        again = family(pid, started, run_ids, own=own, before=before)
         for process in members.values():
             if process.pid not in again and alive(process.pid, process.started):
                 again[process.pid] = process
@@ -164,3 +182,20 @@ def _end_group(pid: int, patience: float) -> int:
         ended = 1
         time.sleep(_STEP)
     return ended
+
+
+def main() -> None:
+    """As a program (see warden.py): lines "+id" and "-id" on stdin; at its end, what carries those ids ends."""
+    watched: set[str] = set()
+    while line := sys.stdin.buffer.readline():
+        sign, run_id = line[:1], line[1:].strip().decode("utf-8", "replace")
+        if sign == b"+":
+            watched.add(run_id)
+        else:
+            watched.discard(run_id)
+    if watched:
+        end_family(0, 0.0, watched, patience=1.0, own=False, before=now_in_ticks())
+
+
+if __name__ == "__main__":
+    main()

@@ -312,7 +312,7 @@ def not_signed_in(host: str) -> NotSignedIn:
     where = "GitHub" if host == "github.com" else f"GitHub ({host})"
     return NotSignedIn(
         f"Not signed in to {where}.",
-        f"Run `gh auth login --hostname {host}`, set GITHUB_TOKEN, or paste a token in the Pull request panel.",
+        f"Run `gh auth login --hostname {host}`, set GITHUB_TOKEN, or give the app a token.",
     )
 
 

@@ -14,18 +14,19 @@ from posthog_code.adapters.git.publish import Auth, GitPublishing
 from posthog_code.adapters.git.repository import GitRepositories
 from posthog_code.adapters.git.watch import GitWatcher
 from posthog_code.adapters.git.worktrees import GitWorktrees
+from posthog_code.ports.git import Changes, Checkpoints, Git, Publishing, Watcher, Worktrees
 
 __all__ = ["GitAdapters", "make_git"]
 
 
 @dataclass(frozen=True, slots=True)
 class GitAdapters:
-    git: GitRepositories
-    worktrees: GitWorktrees
-    checkpoints: GitCheckpoints
-    changes: GitChanges
-    publishing: GitPublishing
-    watcher: GitWatcher
+    git: Git
+    worktrees: Worktrees
+    checkpoints: Checkpoints
+    changes: Changes
+    publishing: Publishing
+    watcher: Watcher
 
 
 def make_git(

@@ -65,25 +65,29 @@ async def capture(cli: GitCli, place: Place) -> Capture:
         marker = read_marker(place.git_dir)
         since = marker.created if marker else 0.0
         skipped = frozenset(path.rstrip("/") for path in ignored.items)
-        seen = await asyncio.to_thread(survey, os.fspath(place.top), skipped, since)
+        seen, (index_tree, conflicts, hollow) = await asyncio.gather(
+            asyncio.to_thread(survey, os.fspath(place.top), skipped, since), _index_tree(cli, place, env, odd)
+        )
         add_listed(seen, os.fspath(place.top), listed, since)
-        index_tree, conflicts, hollow = await _index_tree(cli, place, env, odd)
         await _add_all(cli, place, env, odd, seen, listed)
         raw = await _raw_files(cli, place, env, seen, since)
         tree = (await cli.write(place.top, "write-tree", env=env)).text
     gitlinks = {entry.path for entry in odd if entry.mode == "160000"}
     flags = {e.path: e.flag for e in odd if e.stage == "0" and (e.flag.islower() or e.flag == "S")}
+    absent = [e.path for e in odd if e.flag.upper() == "S" and not os.path.lexists(place.top / e.path)]
     manifest = {
         "version": 1,
         "conflicts": [[e.mode, e.blob, e.stage, e.path] for e in conflicts],
         "intent_to_add": sorted(hollow),
         "flags": flags,
+        "absent": absent,
         "empty": seen.empty,
         "modes": seen.modes,
         "raw": sorted(raw),
     }
     unstored = [f"{path} (a git repository of its own)" for path in seen.nested if path not in gitlinks]
     unstored += [f"{path} (a socket, pipe or device)" for path in seen.special]
+    unstored += [f"{path} (a folder that cannot be read)" for path in seen.unreadable]
     unstored += await _submodules_at_risk(cli, place, [path for path in seen.nested if path in gitlinks])
     text = json.dumps(manifest, sort_keys=True, ensure_ascii=True).encode()
     return Capture(tree, index_tree, text, tuple(e.blob for e in conflicts), tuple(unstored))
@@ -115,7 +119,8 @@ def odd_entries(listing: bytes) -> list[Entry]:
 
 async def listed_ignored(cli: GitCli, place: Place) -> list[str]:
     """Ignored files that the worktree's list wants kept."""
-    return await ignored_matches(cli, place.top, patterns(place.top, place.top, INCLUDE), collapse=False)
+    main = place.common_dir.parent if place.common_dir.name == ".git" else place.top
+    return await ignored_matches(cli, place.top, patterns(place.top, main, INCLUDE), collapse=False)
 
 
 async def _index_tree(
@@ -148,7 +153,7 @@ async def _add_all(
         await _update(cli, place, env, "--no-skip-worktree", present)
     links = {entry.path for entry in odd if entry.mode == "160000"}
     left_out = [f":(top,exclude,literal){path}" for path in seen.nested if path not in links]
-    quiet = ("-c", "advice.addEmbeddedRepo=false", "-c", "core.safecrlf=false", "-c", "advice.addIgnoredFile=false")
+    quiet = ("-c", "advice.addEmbeddedRepo=false", "-c", "core.safecrlf=false", "-c", "core.sparseCheckout=false")
     await cli.write(place.top, *NO_HOOKS, *quiet, "add", "--all", "--", ":(top)", *left_out, env=env)
     extra = [path for path in listed if path in seen.files]
     if extra:

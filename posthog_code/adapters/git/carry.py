@@ -18,9 +18,9 @@ _FICLONE = 0x40049409
 """Linux ioctl: share the blocks of another file (copy on write)."""
 
 
-def patterns(repository: Path, worktree: Path, name: str) -> list[str]:
-    """Lines of the main checkout's list, else of the worktree's own."""
-    for folder in (repository, worktree):
+def patterns(first: Path, second: Path, name: str) -> list[str]:
+    """Lines of the list in the first checkout, else in the second."""
+    for folder in (first, second):
         try:
             return (folder / name).read_text("utf-8", "surrogateescape").splitlines()
         except OSError:

@@ -129,14 +129,8 @@ class GitChanges:
         found = await self._cli.read(worktree, "cat-file", "blob", f"{commit}:{path}", ok=(0, 128))
         return found.out if found.code == 0 else None
 
-    async def apply_reverse(self, worktree: Path, patch: bytes) -> None:
-        await self._apply(worktree, patch, "--reverse")
-
-    async def apply(self, worktree: Path, patch: bytes) -> None:
-        """Apply a patch to the files on disk: undoes `apply_reverse`. Raises Conflict when it no longer fits."""
-        await self._apply(worktree, patch)
-
-    async def _apply(self, worktree: Path, patch: bytes, *options: str) -> None:
+    async def apply(self, worktree: Path, patch: bytes, *, reverse: bool = False) -> None:
+        options = ("--reverse",) if reverse else ()
         place = self._guard.writable(worktree)
         async with self._cli.lanes.writing(place.git_dir):
             result = await self._cli.write(
@@ -144,7 +138,7 @@ class GitChanges:
             )
         if result.code:
             raise Conflict(
-                "The change no longer fits the files, so nothing was reverted.",
+                "The change no longer fits the files, so nothing was written.",
                 "The files have changed since; look at the diff again.",
                 last_lines(result.err),
             )

@@ -64,7 +64,7 @@ class GitCheckpoints:
             body = [message.strip() or "Checkpoint", ""]
             body += [f"Snapshot-Head: {head}", f"Snapshot-Branch: {branch}", f"Snapshot-Index: {state.index_tree}"]
             commit = await self._commit(worktree, state.tree, "\n".join(body), [head, index] if head else [index])
-            await self._cli.write(worktree, "update-ref", "--no-deref", ref, commit)
+            await self._cli.write(worktree, *NO_HOOKS, "update-ref", "--no-deref", ref, commit)
         return Snapshot(commit, ref, state.tree, state.index_tree, head, branch)
 
     async def read(self, repository: Path, ref_or_commit: str) -> Snapshot:
@@ -128,6 +128,7 @@ class GitCheckpoints:
                 await self._keep_ignored(place, snapshot.tree, env)
                 await self._cli.write(worktree, "update-index", "-q", "--refresh", env=env, ok=(0, 1))
                 await self._cli.write(worktree, *_CHECKOUT, "read-tree", "--reset", "-u", snapshot.tree, env=env)
+                await self._outside_sparse(place, snapshot.tree, manifest, env)
             await self._exact(place, snapshot.tree, json.loads(now.manifest), manifest)
             if index:
                 await self._restore_index(place, snapshot, manifest)
@@ -138,7 +139,7 @@ class GitCheckpoints:
         refs = [ref for ref in found.text.split("\n") if ref.startswith(HIDDEN)]
         if refs:
             data = b"".join(b"delete " + encode(ref) + b"\n" for ref in refs)
-            await self._cli.write(repository, "update-ref", "--no-deref", "--stdin", stdin=data)
+            await self._cli.write(repository, *NO_HOOKS, "update-ref", "--no-deref", "--stdin", stdin=data)
 
     def _place(self, worktree: Path) -> Place:
         place = locate(worktree)
@@ -185,7 +186,7 @@ class GitCheckpoints:
     async def _bytes_equal(self, place: Place, snapshot: Snapshot, manifest: Manifest) -> bool:
         """Compare every file with the stored bytes, whatever git believes from file times."""
         listing = await self._cli.read(place.top, "ls-tree", "-r", "-z", "--full-tree", snapshot.tree)
-        different = await asyncio.to_thread(_unlike, place.top, listing.out, set(manifest["flags"]))
+        different = await asyncio.to_thread(_unlike, place.top, listing.out, set(manifest["absent"]))
         if not different:
             return True
         if any(path in manifest["raw"] for path in different):
@@ -210,6 +211,17 @@ class GitCheckpoints:
         data = b"".join(encode(path) + b"\0" for path in listed if path not in known)
         await self._cli.write(place.top, "update-index", "--force-remove", "-z", "--stdin", stdin=data, env=env)
 
+    async def _outside_sparse(self, place: Place, tree: str, manifest: Manifest, env: dict[str, str]) -> None:
+        """In a sparse checkout git writes only what belongs to it; there may have been more on disk."""
+        if not any(flag.upper() == "S" for flag in manifest["flags"].values()):
+            return
+        absent = set(manifest["absent"])
+        listing = await self._cli.read(place.top, "ls-tree", "-r", "-z", "--name-only", "--full-tree", tree)
+        missing = [path for path in listing.items if path not in absent and not os.path.lexists(place.top / path)]
+        data = b"".join(encode(path) + b"\0" for path in missing)
+        await self._cli.write(place.top, "update-index", "--no-skip-worktree", "-z", "--stdin", stdin=data, env=env)
+        await self._cli.write(place.top, *_CHECKOUT, "checkout-index", "-z", "--stdin", stdin=data, env=env)
+
     async def _exact(self, place: Place, tree: str, now: Manifest, manifest: Manifest) -> None:
         """What a checkout does not do: bytes without filters, permissions, empty folders."""
         for path in manifest["raw"]:
@@ -230,18 +242,24 @@ class GitCheckpoints:
 
     async def _restore_index(self, place: Place, snapshot: Snapshot, manifest: Manifest) -> None:
         top = place.top
-        await self._cli.write(top, "read-tree", "--reset", snapshot.index_tree)
+        await self._cli.write(top, *NO_HOOKS, "read-tree", "--reset", snapshot.index_tree)
+        if manifest["raw"]:
+            # Git keeps the sizes that its own checkout has given, and takes another size for a change.
+            raw = {encode(path) for path in manifest["raw"]}
+            listing = await self._cli.read(top, "ls-files", "-s", "-z")
+            lines = b"".join(line + b"\0" for line in listing.out.split(b"\0") if line.partition(b"\t")[2] in raw)
+            await self._cli.write(top, *NO_HOOKS, "update-index", "-z", "--index-info", stdin=lines)
         conflicts = manifest["conflicts"]
         if conflicts:
             lines = b"".join(
                 f"{mode} {blob} {stage}\t".encode() + encode(path) + b"\0" for mode, blob, stage, path in conflicts
             )
-            await self._cli.write(top, "update-index", "-z", "--index-info", stdin=lines)
+            await self._cli.write(top, *NO_HOOKS, "update-index", "-z", "--index-info", stdin=lines)
         hollow = manifest["intent_to_add"]
         present = [path for path in hollow if os.path.lexists(top / path)]
         if present:
             await self._cli.write(top, "--literal-pathspecs", "add", "--intent-to-add", "--force", "--", *present)
-        await self._cli.write(top, "update-index", "-q", "--refresh", ok=(0, 1))
+        await self._cli.write(top, *NO_HOOKS, "update-index", "-q", "--refresh", ok=(0, 1))
         flags = manifest["flags"]
         for option, wanted in (
             ("--assume-unchanged", [path for path, flag in flags.items() if flag.islower()]),
@@ -249,10 +267,10 @@ class GitCheckpoints:
         ):
             if wanted:
                 data = b"".join(encode(path) + b"\0" for path in wanted)
-                await self._cli.write(top, "update-index", option, "-z", "--stdin", stdin=data)
+                await self._cli.write(top, *NO_HOOKS, "update-index", option, "-z", "--stdin", stdin=data)
 
 
-def _unlike(top: Path, listing: bytes, flagged: set[str]) -> list[str]:
+def _unlike(top: Path, listing: bytes, absent: set[str]) -> list[str]:
     """Paths of `ls-tree -r -z` whose content on disk has another object id."""
     unlike = []
     for line in listing.split(b"\0"):
@@ -261,7 +279,7 @@ def _unlike(top: Path, listing: bytes, flagged: set[str]) -> list[str]:
         head, _, name = line.partition(b"\t")
         mode, kind, oid = head.decode().split(" ")
         path = decode(name)
-        if kind == "commit" or (path in flagged and not os.path.lexists(top / path)):
+        if kind == "commit" or path in absent:
             continue
         if _object_id(top / path, mode, len(oid)) != oid:
             unlike.append(path)

@@ -26,7 +26,7 @@ _READERS = 4
 _ERR_LIMIT = 256 * 1024
 _GRACE = 2.0
 """Seconds between TERM and KILL: git removes its lock files on TERM."""
-_PIPE_GRACE = 1.0
+_PIPE_GRACE = 0.4
 """Seconds that pipes may stay open after git has ended (a hook may leave a process behind that holds them)."""
 
 NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 from collections.abc import Collection
@@ -39,7 +40,6 @@ class Inotify:
         if self.fileno < 0:
             raise OSError(ctypes.get_errno(), "inotify_init1")
         self._only: dict[int, Collection[str]] = {}
-        self._paths: dict[str, int] = {}
 
     def close(self) -> None:
         if self.fileno >= 0:
@@ -52,10 +52,9 @@ class Inotify:
         number = self._libc.inotify_add_watch(self.fileno, os.fsencode(path), _WANTED | _FLAGS)
         if number < 0:
             # ENOSPC: the user's limit of watches. Anything else: the folder has just gone.
-            return ctypes.get_errno() != 28
+            return ctypes.get_errno() != errno.ENOSPC
         if only:
             self._only[number] = only
-        self._paths[path] = number
         return True
 
     def add_below(self, top: Path, ignored: Collection[str]) -> bool:

@@ -95,3 +95,25 @@ def same_file(one: Path, other: Path) -> bool:
         return os.path.samefile(one, other)
     except OSError:
         return False
+
+
+def admin_dirs(common: Path) -> tuple[Path, ...]:
+    """Private git directories of all linked worktrees."""
+    try:
+        return tuple(sorted(entry for entry in (common / "worktrees").iterdir() if entry.is_dir()))
+    except OSError:
+        return ()
+
+
+def back_pointer(admin: Path) -> str:
+    """The .git file that a registration belongs to, as git has noted it; "" when it is damaged."""
+    try:
+        return os.fsdecode((admin / "gitdir").read_bytes()).strip()
+    except OSError:
+        return ""
+
+
+def registrations(common: Path, path: Path) -> list[Path]:
+    """Private git directories that claim a worktree at `path`, there or not."""
+    wanted = {os.fspath(path / ".git"), os.path.realpath(path.parent) + f"/{path.name}/.git"}
+    return [admin for admin in admin_dirs(common) if back_pointer(admin) in wanted]

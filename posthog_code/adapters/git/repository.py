@@ -24,7 +24,7 @@ class GitRepositories:
         self._cli = cli
 
     async def check(self) -> str:
-        text = (await self._cli.read(Path.home(), "version")).text
+        text = (await self._cli.read(Path(Path.cwd().anchor), "version")).text
         match = re.search(r"(\d+)\.(\d+)(\.\d+)*", text)
         if match is None:
             raise GitFailed("Git does not tell its version.", "", text)

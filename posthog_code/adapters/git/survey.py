@@ -20,6 +20,8 @@ class Survey:
     """Folders with a .git of their own: submodules, clones, worktrees."""
     special: list[str] = field(default_factory=list)
     """Sockets, pipes and devices."""
+    unreadable: list[str] = field(default_factory=list)
+    """Folders that may not be listed: git passes over them with a warning."""
     touched: list[str] = field(default_factory=list)
     """Regular files whose content or inode changed after `since`."""
     files: set[str] = field(default_factory=set)
@@ -40,6 +42,9 @@ def survey(top: str, skipped: frozenset[str], since: float) -> Survey:
             with os.scandir(path) as scan:
                 entries = list(scan)
         except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError:
+            found.unreadable.append(folder)
             continue
         if not entries:
             if folder:

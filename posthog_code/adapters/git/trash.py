@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +80,12 @@ def read_note(trashed: Path) -> Trashed:
     return found
 
 
+def branch_of(trashed: Path) -> str:
+    """The branch that the worktree had checked out; "" when detached."""
+    head = (trashed / GIT / "HEAD").read_text("utf-8", "surrogateescape").strip()
+    return head.removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else ""
+
+
 def move_out(trashed: Path, path: Path) -> Place:
     """Undo `move_in`, to `path`. Raises Conflict when the folder or the registration's name is taken."""
     note = read_note(trashed)
@@ -107,6 +114,55 @@ def move_out(trashed: Path, path: Path) -> Place:
     if place is None or not same_file(place.git_dir, admin):
         raise StorageFailed(f"The worktree {path} came back without its git data.", "Restore it from its snapshot.")
     return place
+
+
+def only_in_trash(trashed: Path, worktree: Path) -> list[str]:
+    """Relative paths that the worktree lacks; a folder that it lacks as a whole is one path with a trailing slash."""
+    missing: list[str] = []
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        with os.scandir(trashed / FILES / folder) as entries:
+            for entry in entries:
+                name = f"{folder}{entry.name}"
+                is_folder = entry.is_dir(follow_symlinks=False)
+                there = worktree / name
+                if not os.path.lexists(there):
+                    missing.append(name + "/" if is_folder else name)
+                elif is_folder and there.is_dir() and not there.is_symlink():
+                    pending.append(name + "/")
+    return sorted(missing)
+
+
+def move_rest(trashed: Path, worktree: Path, paths: Iterable[str]) -> None:
+    """Move paths of `only_in_trash` into the worktree; nothing there is overwritten."""
+    for path in paths:
+        target = worktree / path
+        if not os.path.lexists(target):
+            move_tree(trashed / FILES / path, target)
+
+
+def drop_duplicates(trashed: Path, worktree: Path) -> None:
+    """Empty the trash of what the worktree has byte for byte; what differs stays in the trash."""
+    for folder, folders, names in os.walk(trashed / FILES, topdown=False):
+        relative = Path(folder).relative_to(trashed / FILES)
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in [*names, *links]:
+            if _same(Path(folder, name), worktree / relative / name):
+                os.unlink(os.path.join(folder, name))
+        _drop_if_empty(Path(folder))
+    if not (trashed / FILES).exists():
+        shutil.rmtree(trashed)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        kinds = stat.S_IFMT(one.lstat().st_mode), stat.S_IFMT(other.lstat().st_mode)
+        if kinds == (stat.S_IFLNK, stat.S_IFLNK):
+            return os.readlink(one) == os.readlink(other)
+        return kinds == (stat.S_IFREG, stat.S_IFREG) and filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
 def move_tree(source: Path, target: Path) -> None:

@@ -50,9 +50,8 @@ class GitWatcher:
         """Ends when the system has no room for more watches: the caller goes on by polling."""
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
-        if not watch.add(place.git_dir, only=_OWN_GIT_FILES):
-            return
-        if not await self._cover(place, watch):
+        own = watch.add(place.git_dir, only=_OWN_GIT_FILES) and watch.add(place.git_dir / "logs", only=("HEAD",))
+        if not own or not await self._cover(place, watch):
             return
         loop.add_reader(watch.fileno, woken.set)
         try:
@@ -76,7 +75,7 @@ class GitWatcher:
         try:
             listing = await self._cli.read(place.top, "ls-files", "-z", "-o", "-i", "--exclude-standard", "--directory")
         except UserError:
-            return not place.top.is_dir()
+            return False
         ignored = frozenset(path.rstrip("/") for path in listing.items if path.endswith("/"))
         return await asyncio.to_thread(watch.add_below, place.top, ignored)
 

@@ -6,16 +6,27 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 from posthog_code.adapters.git import trash as bin_
 from posthog_code.adapters.git.carry import carry
-from posthog_code.adapters.git.cli import NO_HOOKS, GitCli, OnLine
+from posthog_code.adapters.git.cli import NO_HOOKS, GitCli, OnLine, encode
 from posthog_code.adapters.git.guard import WriteGuard
 from posthog_code.adapters.git.names import branch_ref, commit_id
-from posthog_code.adapters.git.places import Marker, Place, common_dir_of, locate, read_marker, same_file, write_marker
+from posthog_code.adapters.git.patience import finish
+from posthog_code.adapters.git.places import (
+    Marker,
+    Place,
+    admin_dirs,
+    back_pointer,
+    common_dir_of,
+    locate,
+    read_marker,
+    registrations,
+    same_file,
+    write_marker,
+)
 from posthog_code.adapters.git.repository import GitRepositories
 from posthog_code.domain.errors import Conflict, GitFailed, NotFound, Refused, UserError
 from posthog_code.domain.ids import TaskId
@@ -27,8 +38,6 @@ CHECKOUT = (*NO_HOOKS, "-c", "checkout.workers=4", "-c", "checkout.thresholdForP
 SKIP_SMUDGE = {"GIT_LFS_SKIP_SMUDGE": "1"}
 _CLOCK_SLACK = 0.05
 """Seconds by which file times may lag behind the clock."""
-
-T = TypeVar("T")
 
 
 class GitWorktrees:
@@ -190,10 +199,10 @@ class GitWorktrees:
             await asyncio.to_thread(_take_down, place)
         else:
             _drop_empty(path)
-            for admin in _registrations(common, path):
+            for admin in registrations(common, path):
                 await asyncio.to_thread(bin_.unregister, Place(path, admin, common))
         if new_ref:
-            await self._cli.write(repository, "update-ref", "-d", new_ref, commit, ok=(0, 1, 128))
+            await self._cli.write(repository, *NO_HOOKS, "update-ref", "-d", new_ref, commit, ok=(0, 1, 128))
 
     async def carry(self, repository: Path, worktree: Path, on_line: OnLine | None = None) -> tuple[str, ...]:
         place = self._guard.writable(worktree)
@@ -204,7 +213,7 @@ class GitWorktrees:
     async def list(self, repository: Path) -> tuple[WorktreeFacts, ...]:
         common = self._common(repository)
         listing = await self._cli.read(repository, "worktree", "list", "--porcelain")
-        admins = {_back_pointer(admin): admin for admin in _admin_dirs(common)}
+        admins = {back_pointer(admin): admin for admin in admin_dirs(common)}
         facts = []
         for block in listing.text.split("\n\n"):
             rows = dict(line.partition(" ")[::2] for line in block.split("\n") if line)
@@ -244,7 +253,8 @@ class GitWorktrees:
     async def put_back(self, repository: Path, trashed: Path, path: Path, *, task_id: TaskId) -> WorktreeFacts:
         """Undo `remove_to_trash` with everything that was in the folder, ignored files included.
 
-        Raises NotFound when the trash was swept (restore from the snapshot then), Refused when it is another task's.
+        Raises NotFound when the trash was swept or the branch is gone (restore from the snapshot then), Conflict when
+        the folder or the branch is taken, Refused when it is another task's.
         """
         note = bin_.read_note(trashed)
         common = self._common(repository)
@@ -252,9 +262,30 @@ class GitWorktrees:
             raise Refused(f"{trashed} does not belong to this task.", "Restore the task from its snapshot instead.")
         self._guard.outside_main(repository, path)
         async with self._cli.lanes.writing(common):
+            branch = bin_.branch_of(trashed)
+            if branch:
+                commit, elsewhere = await self._branch_at(repository, branch)
+                if elsewhere:
+                    raise _taken(branch, elsewhere)
+                if not commit:
+                    raise NotFound(f"The branch {branch} is gone.", "Restore the task from its snapshot instead.")
             await finish(asyncio.to_thread(bin_.move_out, trashed, path))
         facts = await self.list(repository)
         return next(fact for fact in facts if same_file(fact.path, path))
+
+    async def take_rest(self, trashed: Path, worktree: Path) -> None:
+        note = bin_.read_note(trashed)
+        place = self._guard.writable(worktree)
+        marker = self._guard.marker(place)
+        if marker is None or marker.task_id != note.task_id:
+            raise Refused(f"{trashed} does not belong to this task.", "Nothing was moved.", os.fspath(worktree))
+        missing = await asyncio.to_thread(bin_.only_in_trash, trashed, worktree)
+        if missing:
+            data = b"".join(encode(path) + b"\0" for path in missing)
+            known = await self._cli.read(worktree, "check-ignore", "-z", "--stdin", stdin=data, ok=(0, 1))
+            async with self._cli.lanes.writing(place.git_dir):
+                await finish(asyncio.to_thread(bin_.move_rest, trashed, worktree, known.items))
+        await finish(asyncio.to_thread(bin_.drop_duplicates, trashed, worktree))
 
     async def discard_new(self, repository: Path, worktree: Path, *, task_id: TaskId, branch: str) -> None:
         ref = branch_ref(branch)
@@ -274,7 +305,7 @@ class GitWorktrees:
             else:
                 raise Refused("The worktree has files that are nowhere else.", "Move them away first.", changed.text)
             if marker and marker.head and tip == marker.head:
-                await self._cli.write(repository, "update-ref", "-d", ref, marker.head, ok=(0, 1, 128))
+                await self._cli.write(repository, *NO_HOOKS, "update-ref", "-d", ref, marker.head, ok=(0, 1, 128))
 
     def _common(self, repository: Path) -> Path:
         common = common_dir_of(repository)
@@ -286,7 +317,7 @@ class GitWorktrees:
         self._guard.outside_main(repository, path)
         if os.path.lexists(path):
             raise Conflict(f"The folder {path} exists already.", "Use another name.")
-        for admin in _registrations(common, path):
+        for admin in registrations(common, path):
             marker = read_marker(admin)
             if marker is None or marker.task_id != task_id:
                 raise Conflict(
@@ -359,41 +390,3 @@ def _drop_empty(path: Path) -> None:
         path.rmdir()
     except OSError:
         pass  # never made, or not empty: then it is not ours to remove
-
-
-def _admin_dirs(common: Path) -> tuple[Path, ...]:
-    try:
-        return tuple(sorted(entry for entry in (common / "worktrees").iterdir() if entry.is_dir()))
-    except OSError:
-        return ()
-
-
-def _back_pointer(admin: Path) -> str:
-    try:
-        return os.fsdecode((admin / "gitdir").read_bytes()).strip()
-    except OSError:
-        return ""
-
-
-def _registrations(common: Path, path: Path) -> list[Path]:
-    wanted = {os.fspath(path / ".git"), os.path.realpath(path.parent) + f"/{path.name}/.git"}
-    return [admin for admin in _admin_dirs(common) if _back_pointer(admin) in wanted]
-
-
-async def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Await something to its end even when the caller is cancelled; the cancellation comes afterwards."""
-    task = asyncio.get_running_loop().create_task(work)  # owned: awaited below whatever happens
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            if task.cancelled():
-                raise
-            cancelled = error
-        except BaseException:
-            break
-    result = task.result()
-    if cancelled:
-        raise cancelled
-    return result

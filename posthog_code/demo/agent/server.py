@@ -206,13 +206,15 @@ class Server:
         from posthog_code.demo.agent.scenarios import play
 
         text = "\n".join(str(block.get("text", "")) for block in blocks if block.get("type") == "text")
-        session.updates += [{"sessionUpdate": "user_message_chunk", "content": block} for block in blocks]
+        for block in blocks:
+            session.keep({"sessionUpdate": "user_message_chunk", "content": block})
         turn = Turn(self._wire, session, text, speed(), self._forms)
         before, error = session.used, None
         reason = "end_turn"
         try:
             if not session.title:
                 session.title = (text.strip().splitlines() or ["Untitled"])[0][:72]
+                session.save()
                 turn.update({"sessionUpdate": "session_info_update", "title": session.title}, keep=False)
             play(turn)
         except Cancelled:

@@ -58,7 +58,6 @@ class Session:
     updates: list[JsonObject] = field(default_factory=list)
     cancelled: threading.Event = field(default_factory=threading.Event)
     busy: threading.Lock = field(default_factory=threading.Lock)
-    _kept: int = 0
 
     def modes(self) -> JsonObject:
         available = [{"id": key, "name": name, "description": text} for key, name, text in MODES]
@@ -83,10 +82,13 @@ class Session:
             raise RpcError(INVALID_PARAMS, f"no such value of {option}: {value}")
         self.options[option] = str(value)
 
+    def keep(self, update: JsonObject) -> None:
+        """Remember one update at once: the process may be gone in the next moment."""
+        self.updates.append(update)
+        self._append({"update": update})
+
     def save(self) -> None:
-        """Append what is new; a reader takes the newest head, so a torn last line costs one update at most."""
-        folder = state_folder()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Append the newest head. A reader takes the last whole one, so a torn line costs nothing else."""
         self.updated_at = time.time()
         head = {
             "id": self.id,
@@ -101,10 +103,13 @@ class Session:
             "allowed": sorted(self.allowed),
             "marks": sorted(self.marks),
         }
-        lines = [json.dumps({"update": update}) for update in self.updates[self._kept :]] + [json.dumps({"head": head})]
+        self._append({"head": head})
+
+    def _append(self, entry: JsonObject) -> None:
+        folder = state_folder()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (folder / f"{self.id}.jsonl").open("a", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
-        self._kept = len(self.updates)
+            file.write(json.dumps(entry) + "\n")
 
 
 def new_session(cwd: Path) -> Session:
@@ -132,7 +137,6 @@ def load_session(session_id: str) -> Session | None:
             session = _from_head(entry["head"])
     if session is not None:
         session.updates = updates
-        session._kept = len(updates)
     return session
 
 

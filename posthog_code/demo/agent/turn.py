@@ -40,14 +40,15 @@ class Turn:
         """Whether the client can show a form."""
         self.parent = ""
         """The tool call of the sub-agent that speaks, "" for the agent itself."""
-        self._speed = speed
+        self.speed = speed
+        """How long pauses are: 1 is a pace to watch, 0 has none."""
         self._plan: list[JsonObject] = []
 
     # -- pace and plumbing
 
     def pause(self, seconds: float) -> None:
         """Wait at a watchable pace. Raises Cancelled as soon as the turn is cancelled."""
-        if self.session.cancelled.wait(seconds * self._speed) or self.session.cancelled.is_set():
+        if self.session.cancelled.wait(seconds * self.speed) or self.session.cancelled.is_set():
             raise Cancelled
 
     def update(self, update: JsonObject, keep: bool = True) -> None:
@@ -55,7 +56,7 @@ class Turn:
         if self.parent:
             update = {**update, "_meta": {"claudeCode": {"parentToolCallId": self.parent}}}
         if keep:
-            self.session.updates.append(update)
+            self.session.keep(update)
         self.wire.notify("session/update", {"sessionId": self.session.id, "update": update})
 
     def usage(self, tokens: int) -> None:
@@ -87,7 +88,7 @@ class Turn:
             if self.parent:
                 whole["_meta"] = {"claudeCode": {"parentToolCallId": self.parent}}
             if sent:
-                self.session.updates.append(whole)
+                self.session.keep(whole)
             self.usage(len(text) // 4 + 12)
 
     def plan(self, entries: Sequence[str], done: int = 0) -> None:
@@ -153,7 +154,7 @@ class Turn:
     def edit(self, relative: str, old: str, new: str) -> None:
         """Replace the first `old`. Raises Refused if the file does not have it."""
         path = self.path(relative)
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        text = exact_text(path) or ""
         if old not in text:
             raise Refused(f"{relative} does not have that text")
         self._write("Edit", relative, path, text, text.replace(old, new, 1), (old, new))
@@ -161,7 +162,7 @@ class Turn:
     def write(self, relative: str, text: str) -> None:
         """Create a file, or replace all of it."""
         path = self.path(relative)
-        before = path.read_text(encoding="utf-8") if path.is_file() else None
+        before = exact_text(path)
         if before != text:
             self._write("Edit" if before is not None else "Create", relative, path, before, text, (before, text))
 
@@ -184,7 +185,7 @@ class Turn:
         self.pause(0.5)
         self._permit("edit", call)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(after, encoding="utf-8")
+        path.write_bytes(after.encode())
         self.finish(call)
         self.usage(len(after) // 4)
 
@@ -332,6 +333,16 @@ class Turn:
         if answer.get("action") != "accept":
             return ""
         return str(content.get("other") or content.get(field) or "")
+
+
+def exact_text(path: Path) -> str | None:
+    """A file's text with its own line ends; None if it is not there. Raises Refused for what is no text."""
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{path.name} is no text file") from error
 
 
 def text_block(text: str) -> JsonObject:

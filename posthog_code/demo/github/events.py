@@ -19,22 +19,24 @@ COMMENTS_AFTER, DECIDES_AFTER, LOOKS_AGAIN_AFTER = 8.0, 18.0, 10.0
 JOBS: dict[str, tuple[tuple[str, float, bool], ...]] = {
     "harbor-web": (
         ("unit / payments", 6, True),
-        ("typecheck", 4, True),
+        ("checks / typecheck", 4, True),
         ("e2e / checkout (chromium)", 9, True),
         ("e2e / checkout (webkit)", 10, True),
-        ("lint", 2, False),
+        ("checks / lint", 2, False),
     ),
-    "harbor-api": (("unit", 5, True), ("migrations", 8, True), ("lint", 2, False)),
+    "harbor-api": (("tests / unit", 5, True), ("tests / migrations", 8, True), ("checks / lint", 2, False)),
 }
-"""(name, scripted seconds, whether it is required) by repository."""
-OTHER_JOBS = (("links", 3.0, True),)
+"""("workflow / job", scripted seconds, whether it is required) by repository."""
+OTHER_JOBS = (("checks / links", 3.0, True),)
 _TROUBLE = re.compile(r"fail|checkout|charge|cart|idempoten", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckRun:
     id: int
+    workflow: str
     name: str
+    """The job's."""
     status: str
     """QUEUED, IN_PROGRESS or COMPLETED."""
     conclusion: str | None
@@ -75,7 +77,10 @@ def _check_run(
     key = f"{name}#{pull['number']}:{head['sha']}:{title}:{rerun or ''}"
     check_id = 40_000_000_000 + zlib.crc32(key.encode())
     start = since + begins * store.pace
-    return CheckRun(check_id, title, status, conclusion, start, start + duration * store.pace, required, head["sha"])
+    workflow, _, job_name = title.partition(" / ")
+    return CheckRun(
+        check_id, workflow, job_name, status, conclusion, start, start + duration * store.pace, required, head["sha"]
+    )
 
 
 def find_check(store: Store, name: str, check_id: int) -> tuple[Pull, CheckRun] | None:

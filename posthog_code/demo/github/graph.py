@@ -207,6 +207,8 @@ class Graph:
             {
                 "id": node_id(full, pull["number"]),
                 "number": pull["number"],
+                "fullDatabaseId": str(pull["number"] * 7919),
+                "locked": False,
                 "title": pull["title"],
                 "body": pull["body"],
                 "url": f"{self._url}/{full}/pull/{pull['number']}",
@@ -244,6 +246,7 @@ class Graph:
                 "statusCheckRollup": self._rollup(full, pull),
                 "mergeCommit": Object("Commit", {"oid": pull["merge_sha"]}) if pull["merge_sha"] else None,
                 "repository": repository,
+                "viewerDidAuthor": pull["author"] == VIEWER,
                 "viewerCanUpdate": True,
                 "viewerCanUpdateBranch": is_open,
                 "viewerCanEnableAutoMerge": False,
@@ -265,10 +268,10 @@ class Graph:
         )
 
     def _check_run(self, full: str, pull: Pull, run: events.CheckRun) -> Object:
-        suite_run = pull["number"] * 1_000_003
+        suite_run = pull["number"] * 1_000_003 + sum(run.workflow.encode())
         workflow = Object(
             "WorkflowRun",
-            {"databaseId": suite_run, "event": "pull_request", "workflow": Object("Workflow", {"name": "CI"})},
+            {"databaseId": suite_run, "event": "pull_request", "workflow": Object("Workflow", {"name": run.workflow})},
         )
         app = Object("App", {"slug": "github-actions", "name": "GitHub Actions"})
         begun = run.status != "QUEUED"

@@ -180,7 +180,8 @@ class _Parser:
     def _directives(self) -> dict[str, dict[str, Json]]:
         found = {}
         while self._take("@"):
-            found[self._next()] = self._arguments()
+            name = self._next()
+            found[name] = self._arguments()
         return found
 
     def _value(self) -> Json:

@@ -288,7 +288,7 @@ class Rest:
         if run.status != "COMPLETED":
             raise Failure(404 if what == "logs" else 403, "Not Found" if what == "logs" else "The job is running")
         if what == "rerun":
-            pull["reruns"][f"{run.sha}:{run.name}"] = self._store.now()
+            pull["reruns"][f"{run.sha}:{run.workflow} / {run.name}"] = self._store.now()
             self._store.save()
             return Reply(201, {})
         return Reply(302, None, {"Location": f"{self._url}/_logs/{name}/{job}?sig={signature(job)}"})

@@ -39,6 +39,11 @@ class GitHubServer(ThreadingHTTPServer):
         self.rest = Rest(store, self.url)
         self.graph = Graph(store, self.url)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away in the middle is no news; anything else is a bug and is told."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -209,7 +214,7 @@ def serve(argv: Sequence[str]) -> int:
         if not arguments.port:
             raise
         server = GitHubServer(Store(arguments.root, arguments.pace), 0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     facts = {
         "url": server.url,
         "api": f"{server.url}/api/v3",

@@ -66,6 +66,7 @@ class Composer(QWidget):
         self._draft_key = draft_key
         self._draft_saved = ""
         self._placeholder = ""
+        self._right_inset = 0
         self._attachments: dict[str, tuple[str, ...]] = {}
         self.setObjectName("composer")
         self.setAccessibleName("Message")
@@ -113,8 +114,15 @@ class Composer(QWidget):
 
     def _set_margins(self) -> None:
         """The column is as wide as the conversation's text."""
-        side = max(12, (self.width() - theme().size("layout.conversation.reading")) // 2)
-        self._column.setContentsMargins(side, 0, side, 12)
+        reading = theme().size("layout.conversation.reading")
+        left = max(12, (self.width() - self._right_inset - reading) // 2)
+        self._column.setContentsMargins(left, 0, max(12, self.width() - left - reading), 12)
+
+    def set_right_inset(self, pixels: int) -> None:
+        """Width of the scroll bar beside the text above, so that both columns have the same edges."""
+        if pixels != self._right_inset:
+            self._right_inset = pixels
+            self._set_margins()
 
     def _connect(self) -> None:
         self.editor.on_key = self._on_key
@@ -318,33 +326,32 @@ class Composer(QWidget):
             if now and not sent and waiting:
                 await services.sessions.send_now(task_id, waiting[-1].id)
 
-        if self._begin(f"send:{task_id}", run(), text, attachments):
-            self._sent()
+        self._begin(f"send:{task_id}", run(), text, attachments)
 
     def _send_review(self, note: str) -> None:
         task_id = self._task_id
         assert task_id is not None
-        if self._begin(f"send:{task_id}", self.ctx.services.reviews.send(task_id, note), note, ()):
-            self._sent()
+        self._begin(f"send:{task_id}", self.ctx.services.reviews.send(task_id, note), note, ())
 
-    def _begin(self, name: str, coro: Coroutine[Any, Any, Any], text: str, attachments: tuple[str, ...]) -> bool:
-        """Start a sending; when it fails, what was typed comes back."""
+    def _begin(self, name: str, coro: Coroutine[Any, Any, Any], text: str, attachments: tuple[str, ...]) -> None:
+        """Start a sending and empty the editor; when it fails, what was typed comes back."""
         task_id = self._task_id
 
-        def failed(error: UserError) -> None:
+        def put_back() -> None:
             if self._task_id == task_id:
-                self.set_text(f"{text}\n{self.text()}".strip() if self.text().strip() else text)
+                self.set_text(f"{text}\n{self.text()}" if self.text().strip() else text)
                 self.strip.set_paths((*attachments, *self.strip.paths()))
+
+        def failed(error: UserError) -> None:
+            put_back()
             self.ctx.toasts.show(error.title, error.hint, "error")
 
-        started = self.ctx.actions.start(name, lambda: coro, on_error=failed)
-        if not started:
+        if self.ctx.actions.is_running(name):
             coro.close()
-        return started
-
-    def _sent(self) -> None:
+            return
         self.clear()
         self.save_draft()
+        self.ctx.actions.start(name, lambda: coro, on_error=failed)
         self.refresh()
 
     def stop(self) -> None:

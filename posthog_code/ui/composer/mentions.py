@@ -33,7 +33,7 @@ def token_at(text: str, cursor: int) -> Token | None:
         return Token("@", start, word[1:])
     if text.startswith("/") and "\n" not in text[:cursor] and text[:cursor].lstrip("/") == text[1:cursor]:
         query = text[1:cursor]
-        return Token("/", 0, query) if " " not in query or len(query) < 40 and query.count(" ") == 1 else None
+        return Token("/", 0, query) if " " not in query or (len(query) < 40 and query.count(" ") == 1) else None
     return None
 
 

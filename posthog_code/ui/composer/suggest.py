@@ -73,9 +73,9 @@ class Suggestions(QObject):
             self._token, self._dismissed = None, ""
             self.close()
             return
-        if self._token is None and token.kind == "@":
+        begins, self._token = self._token is None, token
+        if begins and token.kind == "@":
             self._want_files()
-        self._token = token
         if self._dismissed == f"{token.kind}{token.start}":
             return
         items = self._file_items(token) if token.kind == "@" else self._command_items(token)

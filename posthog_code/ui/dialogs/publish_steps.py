@@ -32,7 +32,7 @@ class StepsView(QWidget):
         self._column.setSpacing(6)
         self._steps: tuple[Step, ...] = ()
         self.setAccessibleName("Steps")
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
     def steps(self) -> tuple[Step, ...]:
         return self._steps

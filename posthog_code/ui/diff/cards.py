@@ -219,6 +219,7 @@ class CardLayer:
         card = CommentCard(comment, self._now, self._view.viewport(), lost=not self._sides.get(key))
         card.editAsked.connect(self.edit)
         card.discardAsked.connect(self._view.commentDiscarded)
+        card.resolveAsked.connect(self._view.commentResolved)
         self._widgets[key] = card
         return card
 

@@ -124,7 +124,7 @@ class DraftCard(CardBase):
         self.cancel = Button("Cancel", self, kind="ghost", size="sm", keys="Esc")
         self.send_now = Button("Send now", self, size="sm")
         self.send_now.setToolTip("Send this comment to the agent without waiting for the others")
-        self.add = Button("Save" if edits else "Add comment", self, size="sm", keys="Ctrl+Return", show_keys=True)
+        self.add = Button("Save" if edits else "Add comment", self, size="sm", keys="Ctrl+Return")
         row.addWidget(self.cancel)
         row.addStretch(1)
         row.addWidget(self.send_now)
@@ -190,6 +190,7 @@ class CommentCard(CardBase):
 
     editAsked = Signal(object)
     discardAsked = Signal(object)
+    resolveAsked = Signal(object)
 
     def __init__(self, comment: Comment, now: Callable[[], float], parent: QWidget, *, lost: bool = False) -> None:
         super().__init__(parent)
@@ -222,8 +223,10 @@ class CommentCard(CardBase):
             head.addWidget(self.discard)
             head.addWidget(Badge("Pending", "waiting", self))
         else:
-            word = "Resolved" if comment.state is CommentState.RESOLVED else "Sent"
-            head.addWidget(Label(word, self, font="small", token="text.muted"))
+            head.addWidget(Label("Sent", self, font="small", token="text.muted"))
+            self.resolve = Button("Resolve", self, kind="ghost", size="sm", icon="ph.check")
+            self.resolve.clicked.connect(self._resolve)
+            head.addWidget(self.resolve)
         column.addLayout(head)
         body = Label(comment.text.strip(), self, font="reading", wrap=True, selectable=True)
         body.setContentsMargins(26, 0, 0, 0)
@@ -234,6 +237,9 @@ class CommentCard(CardBase):
 
     def _discard(self) -> None:
         self.discardAsked.emit(self.comment_id)
+
+    def _resolve(self) -> None:
+        self.resolveAsked.emit(self.comment_id)
 
     def sizeHint(self) -> QSize:
         return QSize(300, 72)

@@ -88,6 +88,11 @@ class Finder:
         if self._pattern is not None:
             self.search(self.bar.field.text())
 
+    def index_grew(self) -> None:
+        """More can be searched."""
+        if self._pattern is not None and self._searched < len(self._view.index.data):
+            self._timer.start()
+
     @property
     def running(self) -> bool:
         return self._timer.isActive()
@@ -243,7 +248,7 @@ class _Field(QLineEdit):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setFrame(False)
-        self.setObjectName("bare")
+        self.setProperty("kit", "bare")
         self.setPlaceholderText("Find in the diff")
         self.setAccessibleName("Find in the diff")
         self.setMinimumWidth(150)

@@ -31,6 +31,7 @@ class Surface(QAbstractScrollArea):
     """A CommentDraft; True when it is to be sent at once."""
     commentEdited = Signal(object, str)
     commentDiscarded = Signal(object)
+    commentResolved = Signal(object)
     draftsChanged = Signal()
     revertAsked = Signal(object)
     """The Hunk to take back."""
@@ -117,6 +118,10 @@ class Surface(QAbstractScrollArea):
     def split(self) -> bool:
         """Whether two columns are shown; asked for, but unified while a half would be too narrow."""
         return self.columns.split
+
+    @property
+    def split_wanted(self) -> bool:
+        return self._split
 
     def set_split(self, on: bool) -> None:
         self._split = on

@@ -103,8 +103,12 @@ def _sgr(params: str, style: Style) -> Style:
         code = codes[at]
         if code == 0:
             style = Style()
-        elif code in (1, 2, 4):
-            style = replace(style, **{{1: "bold", 2: "faint", 4: "underline"}[code]: True})
+        elif code == 1:
+            style = replace(style, bold=True)
+        elif code == 2:
+            style = replace(style, faint=True)
+        elif code == 4:
+            style = replace(style, underline=True)
         elif code == 22:
             style = replace(style, bold=False, faint=False)
         elif code == 24:

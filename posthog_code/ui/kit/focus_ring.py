@@ -30,6 +30,7 @@ class FocusRing(QWidget):
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
+        self._window = window
         self._target: QWidget | None = None
         self._parents: list[QWidget] = []
         self._radius = 6
@@ -51,7 +52,7 @@ class FocusRing(QWidget):
         for widget in [self._target, *self._parents]:
             if widget is not None and shiboken6.isValid(widget):
                 widget.removeEventFilter(self)
-        window = self.parentWidget()
+        window = self._window
         self._target = target if target is not None and target is not window and window.isAncestorOf(target) else None
         self._parents = []
         if self._target is not None:
@@ -87,7 +88,7 @@ class FocusRing(QWidget):
         inside = wish < 0
         grow = 0 if inside else look.value("focus.width") + look.value("focus.offset")
         self._radius = abs(wish) - 1 + (0 if inside else look.value("focus.radiusAdd"))
-        corner = target.mapTo(self.parentWidget(), QPoint(0, 0))
+        corner = target.mapTo(self._window, QPoint(0, 0))
         self.setGeometry(QRect(corner, target.size()).adjusted(-grow, -grow, grow, grow))
         self.show()
         self.raise_()

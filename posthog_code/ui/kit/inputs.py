@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from posthog_code.ui.kit import painting
@@ -63,7 +63,8 @@ class _FieldBox(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         look = theme()
-        fill, line, pen = look.color("surface.raised"), look.color("border.strong"), 1
+        fill: QColor | None = look.color("surface.raised")
+        line, pen = look.color("border.strong"), 1
         if not self.isEnabled():
             fill, line = None, look.color("border.subtle")
         elif self.edit.hasFocus():

@@ -130,7 +130,7 @@ class MarkdownView(TextView):
     def unit_separator(self, unit: int) -> str:
         block, item = self._units[unit]
         following = self._units[unit + 1][0] if unit + 1 < len(self._units) else block
-        if following == block or self._laid[following].block.tight:
+        if following == block or _close(self._laid[block].block, self._laid[following].block):
             return item.separator
         return "\n\n"
 
@@ -242,7 +242,12 @@ def _gap(above: Block, below: Block) -> int:
         return 16 if below.level <= 2 else 12
     if above.kind == "heading":
         return 4
-    return 3 if below.tight else 10
+    return 3 if _close(above, below) else 10
+
+
+def _close(above: Block, below: Block) -> bool:
+    """Whether two blocks are items of one list, or parts of one item."""
+    return below.tight and above.indent > 0
 
 
 def _from_line(text: str, line: int) -> str:

@@ -124,10 +124,10 @@ class MenuRows(QWidget):
             right -= 12
         note = item.reason or item.note
         if note:
-            width = painting.text_width(note, look.font("small"))
-            box = QRectF(right - width, rect.top(), width, rect.height())
+            wide = painting.text_width(note, look.font("small"))
+            box = QRectF(right - wide, rect.top(), wide, rect.height())
             painting.text(painter, box, note, look.font("small", tabular=True), muted)
-            right -= width + 12
+            right -= wide + 12
         width = min(painting.text_width(item.text, look.font("body")), right - x)
         painting.text(painter, QRectF(x, rect.top(), width, rect.height()), item.text, look.font("body"), words)
         x += width + 10

@@ -23,14 +23,18 @@ class Scrim(QWidget):
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
-        self.setGeometry(window.rect())
+        self._window = window
+        self.cover()
         window.installEventFilter(self)
         self.hide()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self.parentWidget() and event.type() == QEvent.Type.Resize:
-            self.setGeometry(self.parentWidget().rect())
+        if watched is self._window and event.type() == QEvent.Type.Resize:
+            self.cover()
         return False
+
+    def cover(self) -> None:
+        self.setGeometry(self._window.rect())
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.pressed.emit()
@@ -119,7 +123,7 @@ class Sheet(QFrame):
             return
         self._opened = True
         self._focus_before = QApplication.focusWidget()
-        self.scrim.setGeometry(self.scrim.parentWidget().rect())
+        self.scrim.cover()
         self.scrim.show()
         self.scrim.raise_()
         self.show()
@@ -206,7 +210,7 @@ class Sheet(QFrame):
     def _first_in_order(self) -> QWidget | None:
         stops = self._focus_stops()
         inside = [stop for stop in stops if self.head is None or not self.head.isAncestorOf(stop)]
-        return (inside or stops or [None])[0]
+        return next(iter(inside or stops), None)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         look = theme()

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from PySide6.QtWidgets import QWidget
 
+from posthog_code.ui.kit.virtual_a11y import mark_item
+
 POOL_SIZE = 16
 """Idle widgets kept for each kind."""
 
@@ -41,6 +43,17 @@ class MountedRow:
     stale: bool = True
 
 
+@dataclass(slots=True)
+class Anchor:
+    """The row that keeps its place on the screen while heights change."""
+
+    row: int
+    y: int
+    """Top of the row in the viewport."""
+    at_end: bool = False
+    """Keep the end of the list at the bottom instead."""
+
+
 class RowPool:
     """Idle widgets by kind."""
 
@@ -53,6 +66,8 @@ class RowPool:
         if idle:
             return idle.pop()
         widget = source.create(kind)
+        # Before anything asks what it is: Qt keeps the first answer.
+        mark_item(widget)
         widget.setParent(parent)
         return widget
 

@@ -51,7 +51,7 @@ class _Handle(QSplitterHandle):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:
-            painter.fillRect(self.rect(), theme().color("border.subtle"))
+            painter.fillRect(self.contentsRect(), theme().color("border.subtle"))
 
 
 class _Grab(QWidget):
@@ -65,11 +65,11 @@ class _Grab(QWidget):
         self.setCursor(Qt.CursorShape.SplitHCursor if across else Qt.CursorShape.SplitVCursor)
 
     def follow(self, shown: bool) -> None:
-        line = self._handle.geometry()
+        line = self._line_rect()
         extra = (theme().size("control.splitter.grab") - theme().size("control.splitter.line")) // 2
         across = self._splitter.orientation() == Qt.Orientation.Horizontal
         dx, dy = (extra, 0) if across else (0, extra)
-        self.setGeometry(QRect(line.center(), line.center()).united(line).adjusted(-dx, -dy, dx, dy))
+        self.setGeometry(line.adjusted(-dx, -dy, dx, dy))
         self.setVisible(shown)
         self.raise_()
 
@@ -77,8 +77,12 @@ class _Grab(QWidget):
         point: QPoint = self.mapTo(self._splitter, event.position().toPoint())
         return point.x() if self._splitter.orientation() == Qt.Orientation.Horizontal else point.y()
 
+    def _line_rect(self) -> QRect:
+        # Qt makes the handle of a thin line wider by margins of its own.
+        return self._handle.contentsRect().translated(self._handle.pos())
+
     def _line(self) -> int:
-        place = self._handle.pos()
+        place = self._line_rect().topLeft()
         return place.x() if self._splitter.orientation() == Qt.Orientation.Horizontal else place.y()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

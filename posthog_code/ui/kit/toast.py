@@ -48,6 +48,8 @@ class Toast(QFrame):
     """One message. Its time stands still while the pointer is over it or a button in it has the focus."""
 
     closed = Signal()
+    resized = Signal()
+    """Its words or its bar want another height."""
 
     def __init__(
         self,
@@ -121,12 +123,14 @@ class Toast(QFrame):
         self.text.setText(text)
         self.text.setVisible(bool(text))
         self.setAccessibleName(f"{title}. {text}" if text else title)
+        self.resized.emit()
         if kind:
             self.icon.set_icon(*_ICONS.get(kind, _ICONS["info"]))
 
     def set_progress(self, share: float | None) -> None:
         """0.0 to 1.0, or None to take the bar away; a toast with a bar stays until it is closed."""
         self.progress.setVisible(share is not None)
+        self.resized.emit()
         if share is not None:
             self.progress.set_share(share)
             self._timer.stop()
@@ -174,6 +178,7 @@ class ToastArea(QWidget):
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
+        self._window = window
         self.setObjectName("toastArea")
         self.setAccessibleName("Notifications")
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
@@ -202,6 +207,7 @@ class ToastArea(QWidget):
         toast = Toast(title, text, self, kind=kind, actions=actions, timeout=timeout)
         toast.key = key
         toast.closed.connect(self._closed)
+        toast.resized.connect(self._refit)
         self._toasts.append(toast)
         toast.show()
         self._place(toast)
@@ -225,9 +231,12 @@ class ToastArea(QWidget):
         return False
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self.parentWidget() and event.type() == QEvent.Type.Resize:
+        if watched is self._window and event.type() == QEvent.Type.Resize:
             self._place()
         return False
+
+    def _refit(self) -> None:
+        self._place()
 
     def _closed(self) -> None:
         toast = self.sender()
@@ -254,7 +263,7 @@ class ToastArea(QWidget):
         width = max(size.width() for size in sizes)
         height = sum(size.height() for size in sizes) + gap * (len(sizes) - 1)
         margin = look.size("layout.toast.margin") - shadow
-        window = self.parentWidget()
+        window = self._window
         self.setGeometry(window.width() - width - margin, window.height() - height - margin, width, height)
         y = 0
         for toast, size in zip(self._toasts, sizes, strict=True):

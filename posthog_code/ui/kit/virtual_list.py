@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from PySide6.QtCore import QCoreApplication, QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
-from posthog_code.ui.kit import selection
-from posthog_code.ui.kit.height_index import HeightIndex
-from posthog_code.ui.kit.row_pool import MountedRow, RowPool, RowSource
+from posthog_code.ui.kit import selection, virtual_a11y
+from posthog_code.ui.kit.row_pool import Anchor, RowSource
+from posthog_code.ui.kit.row_stage import RowStage
 from posthog_code.ui.theme import notifier
 
 STICK_DISTANCE = 48
@@ -18,17 +16,6 @@ STICK_DISTANCE = 48
 OVERSCAN = 160
 """Rows this many pixels outside the viewport are mounted as well, so that a wheel step shows no gap."""
 _PASSES = 5
-
-
-@dataclass(slots=True)
-class _Anchor:
-    """The row that keeps its place on the screen while heights change."""
-
-    row: int
-    y: int
-    """Top of the row in the viewport."""
-    at_end: bool = False
-    """Keep the end of the list at the bottom instead."""
 
 
 class VirtualList(QAbstractScrollArea):
@@ -46,18 +33,15 @@ class VirtualList(QAbstractScrollArea):
     def __init__(self, parent: QWidget | None = None, *, max_width: int = 720, padding: int = 16) -> None:
         super().__init__(parent)
         self._source: RowSource | None = None
-        self._index = HeightIndex()
-        self._mounted: dict[int, MountedRow] = {}
-        self._parked: dict[str, MountedRow] = {}
-        self._pool = RowPool()
+        self._stage = RowStage(self.viewport())
         self._max_width, self._padding = max_width, padding
         self._top_padding = self._bottom_padding = 12
-        self._width = 0
-        self._anchor: _Anchor | None = None
+        self._anchor: Anchor | None = None
         self._follow = False
         self._at_end = True
         self._new_below = 0
         self._dirty = self._busy = self._posted = False
+        virtual_a11y.install()
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -68,16 +52,16 @@ class VirtualList(QAbstractScrollArea):
 
     def set_source(self, source: RowSource | None) -> None:
         """Show another source from its top, or from its end when the list follows the end."""
-        self._release_all()
+        self._stage.release_all()
         self._source = source
         self._set_new_below(0)
-        self._index = HeightIndex()
+        self._stage.fill(None, 0)
+        self._stage.width = 0
         self._anchor = None
         self._at_end = True
-        self._width = 0
         self.verticalScrollBar().setValue(0)
-        self._fill_index()
-        self._anchor = _Anchor(0, self._top_padding, at_end=self._follow)
+        self._stage.fill(source, self.column_width())
+        self._anchor = Anchor(0, self._top_padding, at_end=self._follow)
         self._later()
 
     def set_padding(self, top: int, bottom: int) -> None:
@@ -97,15 +81,15 @@ class VirtualList(QAbstractScrollArea):
         if source is None or count <= 0:
             return
         self._take_anchor()
-        end = len(self._index)
+        end = len(self._stage.index)
         width = self.column_width()
         heights = [source.estimate(row, width) for row in range(first, first + count)]
         if first == end:
             for height in heights:
-                self._index.append(height)
+                self._stage.index.append(height)
         else:
-            self._index.insert(first, heights)
-            self._mounted = {row + count if row >= first else row: item for row, item in self._mounted.items()}
+            self._stage.index.insert(first, heights)
+            self._stage.shift(first, count)
             if self._anchor is not None and self._anchor.row >= first:
                 self._anchor.row += count
         if first == end and not self._at_end:
@@ -117,10 +101,9 @@ class VirtualList(QAbstractScrollArea):
             return
         self._take_anchor()
         for row in range(first, first + count):
-            if row in self._mounted:
-                self._pool.give_back(self._mounted.pop(row))
-        self._index.remove(first, count)
-        self._mounted = {row - count if row >= first else row: item for row, item in self._mounted.items()}
+            self._stage.drop(row)
+        self._stage.index.remove(first, count)
+        self._stage.shift(first, -count)
         anchor = self._anchor
         if anchor is not None and anchor.row >= first:
             anchor.row = max(first - 1, 0) if anchor.row < first + count else anchor.row - count
@@ -133,12 +116,12 @@ class VirtualList(QAbstractScrollArea):
             return
         self._take_anchor()
         width = self.column_width()
-        for row in range(max(0, first), min(last, len(self._index) - 1) + 1):
-            item = self._mounted.get(row)
+        for row in range(max(0, first), min(last, len(self._stage.index) - 1) + 1):
+            item = self._stage.get(row)
             if item is not None:
                 item.stale = True
             else:
-                self._index.set(row, source.estimate(row, width))
+                self._stage.index.set(row, source.estimate(row, width))
         self._later()
 
     def reset(self) -> None:
@@ -149,13 +132,11 @@ class VirtualList(QAbstractScrollArea):
         self._take_anchor()
         anchor = self._anchor
         key = ""
-        if anchor is not None and not anchor.at_end and anchor.row in self._mounted:
-            key = self._mounted[anchor.row].key
-        for item in self._mounted.values():
-            item.stale = True
-            self._parked[item.key] = item
-        self._mounted = {}
-        self._fill_index()
+        item = self._stage.get(anchor.row) if anchor is not None and not anchor.at_end else None
+        if item is not None:
+            key = item.key
+        self._stage.park()
+        self._stage.fill(source, self.column_width())
         if key and anchor is not None:
             anchor.row = self._row_of_key(key, anchor.row)
         self._later()
@@ -181,38 +162,39 @@ class VirtualList(QAbstractScrollArea):
         return bar.maximum() - bar.value()
 
     def scroll_to_end(self) -> None:
-        self._anchor = _Anchor(max(0, len(self._index) - 1), 0, at_end=True)
+        self._anchor = Anchor(max(0, len(self._stage.index) - 1), 0, at_end=True)
         self.flush()
 
     def scroll_to_row(self, row: int, offset: int = 0) -> None:
         """Put the top of a row `offset` pixels below the top of the view."""
-        if 0 <= row < len(self._index):
-            self._anchor = _Anchor(row, offset)
+        if 0 <= row < len(self._stage.index):
+            self._anchor = Anchor(row, offset)
             self.flush()
 
     def first_visible(self) -> int:
         """The row at the top of the view, -1 when there are none."""
-        return self._index.row_at(self.verticalScrollBar().value() - self._top_padding)
+        return self._stage.index.row_at(self.verticalScrollBar().value() - self._top_padding)
 
     def row_rect(self, row: int) -> tuple[int, int]:
         """Top (in the viewport) and height of a row, estimated where it was never in sight."""
-        top = self._top_padding + self._index.offset_of(row) - self.verticalScrollBar().value()
-        return top, self._index.height(row)
+        top = self._top_padding + self._stage.index.offset_of(row) - self.verticalScrollBar().value()
+        return top, self._stage.index.height(row)
 
     def widget_at(self, row: int) -> QWidget | None:
         """The widget of a mounted row."""
-        item = self._mounted.get(row)
+        item = self._stage.get(row)
         return item.widget if item else None
 
     def row_of(self, widget: QWidget) -> int:
         """The row a widget, or a part of one, belongs to; -1 when it is not mounted."""
-        for row, item in self._mounted.items():
-            if item.widget is widget or item.widget.isAncestorOf(widget):
-                return row
-        return -1
+        return self._stage.row_of(widget)
 
     def mounted_rows(self) -> list[int]:
-        return sorted(self._mounted)
+        return list(self._stage)
+
+    def mounted_widgets(self) -> list[QWidget]:
+        """The widgets of the mounted rows, from the top."""
+        return [item.widget for row in self._stage if (item := self._stage.get(row)) is not None]
 
     def ensure_visible(self, widget: QWidget) -> None:
         """Scroll as little as needed to show a part of a mounted row."""
@@ -258,7 +240,7 @@ class VirtualList(QAbstractScrollArea):
             return
         if self._anchor is not None:
             # A change waits to be laid out: move what was agreed on instead of reading a position that is out of date.
-            self._anchor = None if self._anchor.at_end else _Anchor(self._anchor.row, self._anchor.y + dy)
+            self._anchor = None if self._anchor.at_end else Anchor(self._anchor.row, self._anchor.y + dy)
         else:
             self._anchor = self._visible_anchor()
         self._dirty = True
@@ -295,13 +277,6 @@ class VirtualList(QAbstractScrollArea):
 
     # -- layout
 
-    def _fill_index(self) -> None:
-        source = self._source
-        width = self.column_width()
-        self._index = (
-            HeightIndex(source.estimate(row, width) for row in range(source.count())) if source else HeightIndex()
-        )
-
     def _later(self) -> None:
         self._dirty = True
         if not self._posted and self.isVisible():
@@ -312,23 +287,23 @@ class VirtualList(QAbstractScrollArea):
         """Agree, before anything moves, on what stays where it is."""
         if self._anchor is None and self._source is not None:
             if self._follow and self._at_end and not self._has_selection():
-                self._anchor = _Anchor(max(0, len(self._index) - 1), 0, at_end=True)
+                self._anchor = Anchor(max(0, len(self._stage.index) - 1), 0, at_end=True)
             else:
                 self._anchor = self._visible_anchor()
 
-    def _visible_anchor(self) -> _Anchor | None:
+    def _visible_anchor(self) -> Anchor | None:
         """The first row in sight that was measured, so that guesses above it cannot move it."""
         value = self.verticalScrollBar().value()
         row = self.first_visible()
         if row < 0:
             return None
         top, _ = self.row_rect(row)
-        first = _Anchor(row, top)
+        first = Anchor(row, top)
         bottom = self.viewport().height()
-        while row < len(self._index) and top < bottom:
-            if row in self._mounted and not self._mounted[row].stale:
-                return _Anchor(row, top)
-            top += self._index.height(row)
+        while row < len(self._stage.index) and top < bottom:
+            if self._stage.measured(row):
+                return Anchor(row, top)
+            top += self._stage.index.height(row)
             row += 1
         if value == 0:
             first.y = self._top_padding
@@ -345,121 +320,73 @@ class VirtualList(QAbstractScrollArea):
         try:
             self._take_anchor()
             anchor, self._anchor, self._dirty = self._anchor, None, False
-            self._check_width(anchor)
-            if anchor is not None and len(self._index):
+            self._check_width()
+            if anchor is not None and len(self._stage.index):
                 self._lay_out(anchor)
             else:
-                self._release_all()
+                self._stage.release_all()
                 self.verticalScrollBar().setRange(0, 0)
         finally:
             self._busy = False
         self._after()
 
-    def _check_width(self, anchor: _Anchor | None) -> None:
+    def _check_width(self) -> None:
         width = self.column_width()
-        if width == self._width:
+        if width == self._stage.width:
             return
-        first_time, self._width = not self._width, width
-        if first_time:
-            self._fill_index()
-        for item in self._mounted.values():
-            item.stale = True
+        if not self._stage.width:
+            # The guesses were made before the list had a size.
+            self._stage.fill(self._source, width)
+        self._stage.set_width(width)
 
-    def _lay_out(self, anchor: _Anchor) -> None:
+    def _lay_out(self, anchor: Anchor) -> None:
         bar = self.verticalScrollBar()
         view = self.viewport().height()
         value = bar.value()
         wanted = range(0)
         for _ in range(_PASSES):
             wanted = self._mount_around(anchor, view)
-            content = self._top_padding + self._index.total + self._bottom_padding
+            content = self._top_padding + self._stage.index.total + self._bottom_padding
             maximum = max(0, content - view)
-            asked = self._top_padding + self._index.offset_of(anchor.row) - anchor.y
+            asked = self._top_padding + self._stage.index.offset_of(anchor.row) - anchor.y
             value = max(0, min(asked, maximum))
             bar.setRange(0, maximum)
             bar.setPageStep(view)
             if value == asked:
                 break
             # The anchor cannot be where it was (an end of the list is in the way): start from where the view ends up.
-            row = self._index.row_at(value - self._top_padding)
-            anchor = _Anchor(row, self._top_padding + self._index.offset_of(row) - value)
+            row = self._stage.index.row_at(value - self._top_padding)
+            anchor = Anchor(row, self._top_padding + self._stage.index.offset_of(row) - value)
         bar.setValue(value)
-        for row in [row for row in self._mounted if row not in wanted]:
-            if not self._must_stay(self._mounted[row].widget):
-                self._pool.give_back(self._mounted.pop(row))
-        for item in self._parked.values():
-            self._pool.give_back(item)
-        self._parked = {}
-        self._place(value)
+        self._stage.keep_only(wanted)
+        self._stage.place(self._top_padding - value)
 
-    def _mount_around(self, anchor: _Anchor, view: int) -> range:
+    def _mount_around(self, anchor: Anchor, view: int) -> range:
         """Mount the rows that fill the view when the anchor is in its place; gives them."""
-        last = len(self._index) - 1
+        source = self._source
+        assert source is not None
+        last = len(self._stage.index) - 1
         row = anchor.row = max(0, min(anchor.row, last))
         if anchor.at_end:
             row = anchor.row = last
-            anchor.y = view - self._bottom_padding - self._mount(row)
+            anchor.y = view - self._bottom_padding - self._stage.mount(source, row)
             bottom = view
         else:
-            bottom = anchor.y + self._mount(row)
+            bottom = anchor.y + self._stage.mount(source, row)
         below = row
         while below < last and bottom < view + OVERSCAN:
             below += 1
-            bottom += self._mount(below)
+            bottom += self._stage.mount(source, below)
         top, above = anchor.y, row
         while above > 0 and top > -OVERSCAN:
             above -= 1
-            top -= self._mount(above)
+            top -= self._stage.mount(source, above)
         return range(above, below + 1)
-
-    def _mount(self, row: int) -> int:
-        """Make sure a row has its widget and its true height; gives the height."""
-        source = self._source
-        assert source is not None
-        item = self._mounted.get(row)
-        if item is not None and not item.stale:
-            return self._index.height(row)
-        key, kind = source.key(row), source.kind(row)
-        if item is not None and (item.kind, item.key) != (kind, key):
-            self._pool.give_back(self._mounted.pop(row))
-            item = None
-        if item is None:
-            item = self._parked.pop(key, None)
-            if item is not None and item.kind != kind:
-                self._pool.give_back(item)
-                item = None
-            if item is None:
-                item = MountedRow(self._pool.take(kind, source, self.viewport()), key, kind)
-            self._mounted[row] = item
-        height = max(0, source.bind(item.widget, row, self._width))
-        item.stale = False
-        self._index.set(row, height)
-        return height
-
-    def _place(self, value: int) -> None:
-        x = (self.viewport().width() - self._width) // 2
-        for row, item in self._mounted.items():
-            y = self._top_padding + self._index.offset_of(row) - value
-            item.widget.setGeometry(x, y, self._width, self._index.height(row))
-            if item.widget.isHidden():
-                item.widget.show()
-
-    def _must_stay(self, widget: QWidget) -> bool:
-        """A row with the focus or the selected text stays, or scrolling would lose them."""
-        for inner in (QApplication.focusWidget(), selection.owner()):
-            if inner is not None and (inner is widget or widget.isAncestorOf(inner)):
-                return True
-        return False
-
-    def _release_all(self) -> None:
-        for item in [*self._mounted.values(), *self._parked.values()]:
-            self._pool.give_back(item)
-        self._mounted, self._parked = {}, {}
 
     def _row_of_key(self, key: str, near: int) -> int:
         """The row with a key, searched from `near` outward; `near` when it is gone."""
         assert self._source is not None
-        count = len(self._index)
+        count = len(self._stage.index)
         for distance in range(count):
             for row in {near - distance, near + distance}:
                 if 0 <= row < count and self._source.key(row) == key:

@@ -58,7 +58,9 @@ def command_entries(commands: Iterable[Command]) -> list[Entry]:
     ]
 
 
-def task_entries(state: AppState, order: Iterable[TaskId], now: float, open_task: Callable[[TaskId], object]) -> list[Entry]:
+def task_entries(
+    state: AppState, order: Iterable[TaskId], now: float, open_task: Callable[[TaskId], object]
+) -> list[Entry]:
     """Visible tasks in the order of the sidebar, so that Ctrl+1 to 9 can be shown."""
     entries = []
     for number, task_id in enumerate(order, start=1):
@@ -114,5 +116,3 @@ def find(entries: Iterable[Entry], text: str) -> list[Entry]:
 
 def _opener(open_task: Callable[[TaskId], object], task_id: TaskId) -> Callable[[], object]:
     return lambda: open_task(task_id)
-
-

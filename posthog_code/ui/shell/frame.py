@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtCore import QPoint, QTimer, Signal
+from PySide6.QtGui import QCursor, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from posthog_code.ui.shell.edge_handle import EdgeHandle
@@ -35,6 +35,7 @@ class Frame(QWidget):
         self._hover.setSingleShot(True)
         self._hover.timeout.connect(self._on_hovered)
         self._inside = False
+        self._rest = QPoint(-1, -1)
         notifier().changed.connect(self._lay_out)
 
     def set_sidebar(self, sidebar: Sidebar) -> None:
@@ -93,7 +94,8 @@ class Frame(QWidget):
 
     def _on_pointer(self, inside: bool) -> None:
         self._inside = inside
-        if self.docked_wide:
+        if self.docked_wide or (inside and QCursor.pos() == self._rest):
+            # The window came under a pointer that did not move.
             return
         self._hover.start(_OPEN_AFTER_MS if inside else _CLOSE_AFTER_MS)
 
@@ -111,6 +113,7 @@ class Frame(QWidget):
     # layout
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        self._rest = QCursor.pos()
         if not self.narrow:
             self._over = False
         self._lay_out()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Protocol, cast
 
-from PySide6.QtCore import QByteArray, QTimer, Qt, Signal
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QWidget
 
@@ -92,7 +92,10 @@ class MainWindow(QMainWindow):
         )
         commands.register(
             Command(
-                "layout.sidebar", "Show or hide the sidebar", self.frame.toggle_sidebar, ("Ctrl+B",),
+                "layout.sidebar",
+                "Show or hide the sidebar",
+                self.frame.toggle_sidebar,
+                ("Ctrl+B",),
                 icon="ph.list-bullets",
             ),
             self,

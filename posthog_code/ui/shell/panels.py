@@ -26,7 +26,12 @@ class PanelSpec:
 
 
 CONVERSATION = PanelSpec(
-    "conversation", "Conversation", "ph.chat-centered-text", "", "posthog_code.ui.panels.conversation", "ConversationPanel"
+    "conversation",
+    "Conversation",
+    "ph.chat-centered-text",
+    "",
+    "posthog_code.ui.panels.conversation",
+    "ConversationPanel",
 )
 SIDE_PANELS = (
     PanelSpec("changes", "Changes", "ph.plus-minus", "Ctrl+Shift+D", "posthog_code.ui.panels.changes", "ChangesPanel"),

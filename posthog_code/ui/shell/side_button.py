@@ -82,7 +82,9 @@ class SideButton(QAbstractButton):
                 )
             x = round((rect.width() - side) / 2) if self._rail else 9
             mark = "text.secondary" if self._rail and self._icon_token == "text.muted" else self._icon_token
-            paint_icon(painter, QRectF(x, round(rect.center().y() - side / 2), side, side), self._icon, look.color(mark))
+            paint_icon(
+                painter, QRectF(x, round(rect.center().y() - side / 2), side, side), self._icon, look.color(mark)
+            )
             if self._rail:
                 return
             keys = keycaps_width(self._keys) if self._keys else 0

@@ -42,7 +42,9 @@ class Sidebar(QWidget):
         self._rail = False
         self._stale = True
         self.list = TaskListView(self)
-        self._new = SideButton("New task", "ph.plus-bold", self, style="raised", keys="Ctrl+N", icon_token="accent.text")
+        self._new = SideButton(
+            "New task", "ph.plus-bold", self, style="raised", keys="Ctrl+N", icon_token="accent.text"
+        )
         self._new.clicked.connect(self._on_new)
         self._search = SideButton("Search or command", "ph.magnifying-glass", self, style="field", keys="Ctrl+K")
         self._search.clicked.connect(self.search_asked)

@@ -50,7 +50,10 @@ class TaskCommands(QObject):
         def done(_result: object) -> None:
             self._ctx.nav.leave_task(task_id)
             self._ctx.toasts.show(
-                f"Archived {title}", kind="info", actions=[("Undo", lambda: self.restore(task_id))], timeout=UNDO_SECONDS
+                f"Archived {title}",
+                kind="info",
+                actions=[("Undo", lambda: self.restore(task_id))],
+                timeout=UNDO_SECONDS,
             )
 
         self._ctx.actions.start(f"task.move {task_id}", lambda: self._ctx.services.tasks.archive(task_id), on_done=done)
@@ -141,10 +144,7 @@ class TaskCommands(QObject):
 
         dialog = CreatePrDialog(self._ctx, task_id, self._window)
         if draft is not None:
-            # An unknown dialog may not offer it; then its own default stands.
-            set_draft = getattr(dialog, "set_draft", None)
-            if set_draft is not None:
-                set_draft(draft)
+            dialog.set_draft(draft)
         dialog.open()
 
     def show_pull_request(self, task_id: TaskId) -> None:
@@ -179,9 +179,7 @@ class TaskCommands(QObject):
         self._add(menu, "ph.trash", label, lambda: self.delete(task_id))
         return menu
 
-    def _add(
-        self, menu: QMenu, mark: str, text: str, run: Callable[[], object], command_id: str = ""
-    ) -> None:
+    def _add(self, menu: QMenu, mark: str, text: str, run: Callable[[], object], command_id: str = "") -> None:
         keys = self._ctx.commands.keys_text(command_id) if command_id else ""
         action = menu.addAction(icon(mark, "text.secondary"), f"{text}\t{keys}" if keys else text)
         action.triggered.connect(run)

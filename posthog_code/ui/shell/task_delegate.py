@@ -14,10 +14,10 @@ from posthog_code.ui.theme import Theme, theme
 from posthog_code.ui.theme.glyphs import MOVING, paint_glyph
 from posthog_code.ui.theme.icons import pixmap
 
-
 _RADIUS = 6
 _TEXT_X = 33
 _RAIL_ROW = 34
+_EDGE = 10
 
 
 class TaskDelegate(QStyledItemDelegate):
@@ -37,7 +37,8 @@ class TaskDelegate(QStyledItemDelegate):
         look = theme()
         row = index.data(ROW)
         if self.rail:
-            height = 13 if isinstance(row, SectionRow) else look.px(_RAIL_ROW)
+            bare = isinstance(row, SectionRow) and (row.collapsed or index.row() == 0)
+            height = 2 if bare else 13 if isinstance(row, SectionRow) else look.px(_RAIL_ROW)
         elif isinstance(row, SectionRow):
             height = look.size("row.section")
         else:
@@ -49,7 +50,7 @@ class TaskDelegate(QStyledItemDelegate):
     ) -> None:
         row: Row = index.data(ROW)
         look = theme()
-        rect = QRect(option.rect)
+        rect = self._inner(QRect(option.rect))
         hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
         focused = self.keyboard_focus and bool(option.state & QStyle.StateFlag.State_HasFocus)
         painter.save()
@@ -63,7 +64,15 @@ class TaskDelegate(QStyledItemDelegate):
         painter.restore()
 
     def action_rects(self, rect: QRect, row: Row) -> dict[str, QRect]:
-        """Hover buttons of a row that fills `rect`: 24 × 24, at its right."""
+        """Hover buttons of a row whose item fills `rect`: 24 × 24, at its right."""
+        return self._action_rects(self._inner(rect).adjusted(0, 0, 0, -1), row)
+
+    def _inner(self, rect: QRect) -> QRect:
+        """Where a row is drawn: the list reaches to the edge so that its scroll bar can, rows do not."""
+        free = self.rail or self._view.verticalScrollBar().isVisible()
+        return rect if free else rect.adjusted(0, 0, -_EDGE, 0)
+
+    def _action_rects(self, rect: QRect, row: Row) -> dict[str, QRect]:
         if self.rail or not isinstance(row, TaskRow):
             return {}
         names = ("restore", "delete") if row.archived else ("pin", "archive")
@@ -75,7 +84,7 @@ class TaskDelegate(QStyledItemDelegate):
         self, painter: QPainter, look: Theme, rect: QRect, row: SectionRow, first: bool, focused: bool
     ) -> None:
         if self.rail:
-            if not first:
+            if not first and not row.collapsed:
                 y = rect.center().y()
                 painter.fillRect(QRect(rect.center().x() - 14, y, 28, 1), look.color("border.subtle"))
             return
@@ -116,7 +125,7 @@ class TaskDelegate(QStyledItemDelegate):
         title_font = look.font("bodyStrong" if strong else "body")
         title_end = right
         if hovered:
-            title_end = min(r.left() for r in self.action_rects(rect, row).values()) - 4
+            title_end = min(r.left() for r in self._action_rects(rect, row).values()) - 4
         title = QRectF(x, rect.top() + 4, title_end - x, look.px(19))
         painter.setFont(title_font)
         muted = row.archived and not current
@@ -165,13 +174,15 @@ class TaskDelegate(QStyledItemDelegate):
             "restore": "ph.arrow-counter-clockwise",
             "delete": "ph.trash",
         }
-        for name, box in self.action_rects(rect, row).items():
+        for name, box in self._action_rects(rect, row).items():
             hot = name == self.hovered_action
             if hot:
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(look.color("surface.active"))
                 painter.drawRoundedRect(box, 5, 5)
-            mark = pixmap(icons[name], "text.primary" if hot else "text.muted", 14, painter.device().devicePixelRatioF())
+            mark = pixmap(
+                icons[name], "text.primary" if hot else "text.muted", 14, painter.device().devicePixelRatioF()
+            )
             painter.drawPixmap(box.center().x() - 6, box.center().y() - 6, mark)
 
     def _paint_rail(

@@ -26,6 +26,7 @@ from posthog_code.ui.theme.glyphs import MOVING, paint_glyph
 from posthog_code.ui.theme.icons import icon
 
 _LEFT, _RIGHT, _GAP = 18, 14, 8
+_BRANCH_WIDTH = 340
 _KINDS = {"task", "tasks", "session", "repositories", "agents", "pull_request", "settings", "comments"}
 
 
@@ -49,6 +50,7 @@ class TaskHeader(QWidget):
             Chip("", self, icon="ph.tree-structure", name="Workspace", interactive=False),
             Chip("", self, icon="ph.robot", name="Agent", interactive=False),
         ]
+        self._chips[1].set_max_width(_BRANCH_WIDTH)
         self._repository, self._branch, self._workspace, self._agent = self._chips
         self._repository.clicked.connect(self._on_repository)
         self._branch.clicked.connect(self._on_branch)
@@ -140,7 +142,9 @@ class TaskHeader(QWidget):
         info = next((info for info in state.agents if info.spec.id == task.agent_id), None)
         name = info.spec.name if info else task.agent_id
         option = session.option("model") if session else None
-        model = next((c.name for c in option.choices if c.id == option.current), option.current) if option else task.model
+        model = (
+            next((c.name for c in option.choices if c.id == option.current), option.current) if option else task.model
+        )
         self._agent.setText(f"{name} · {model}" if model else name)
 
     def _fill_buttons(self, task: Task, state: AppState) -> None:

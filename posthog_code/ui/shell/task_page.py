@@ -157,8 +157,11 @@ class TaskPage(QWidget):
         if panel is not None:
             if self._compact:
                 self.show_tab(CONVERSATION.id)
-            focus = getattr(panel, "focus_composer", panel.setFocus)
-            focus()
+            composer = getattr(panel, "composer", None)
+            if composer is not None:
+                composer.focus_text()
+            else:
+                panel.setFocus()
 
     def regions(self) -> list[QWidget]:
         """What F6 goes through, from left to right."""

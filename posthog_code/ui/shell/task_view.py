@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QModelIndex, QPoint, Qt, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QHelpEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QListView, QToolTip, QWidget
 
@@ -15,7 +15,11 @@ from posthog_code.ui.shell.task_delegate import TaskDelegate
 from posthog_code.ui.theme import theme
 
 _ACTION_TIPS = {"pin": "Pin", "unpin": "Unpin", "archive": "Archive", "restore": "Restore", "delete": "Delete"}
-_KEYBOARD_REASONS = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason, Qt.FocusReason.ShortcutFocusReason)
+_KEYBOARD_REASONS = (
+    Qt.FocusReason.TabFocusReason,
+    Qt.FocusReason.BacktabFocusReason,
+    Qt.FocusReason.ShortcutFocusReason,
+)
 
 
 class TaskListView(QListView):
@@ -216,7 +220,7 @@ class TaskListView(QListView):
         return super().viewportEvent(event)
 
     def _action_at(self, point: QPoint, index: QModelIndex, row: TaskRow) -> str:
-        rects = self._delegate.action_rects(self.visualRect(index).adjusted(0, 0, 0, -1), row)
+        rects = self._delegate.action_rects(self.visualRect(index), row)
         return next((name for name, rect in rects.items() if rect.contains(point)), "")
 
     # keys
@@ -261,7 +265,9 @@ class TaskListView(QListView):
             self.setCurrentIndex(self._rows.index(at))
         super().focusInEvent(event)
 
-    def currentChanged(self, current: QModelIndex, previous: QModelIndex) -> None:
+    def currentChanged(
+        self, current: QModelIndex | QPersistentModelIndex, previous: QModelIndex | QPersistentModelIndex
+    ) -> None:
         row = current.data(Qt.ItemDataRole.UserRole) if current.isValid() else None
         if row is not None:
             self._cursor = _key(row)

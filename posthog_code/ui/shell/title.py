@@ -65,7 +65,8 @@ class EditableTitle(QWidget):
     def _place(self) -> None:
         if self._editor is not None:
             parent = self.parentWidget()
-            width = min(max(_MIN_EDIT, self.width() + 30), parent.width() - self.x() - 8)
+            room = parent.width() - self.x() - 8 if parent is not None else _MIN_EDIT
+            width = min(max(_MIN_EDIT, self.width() + 30), room)
             self._editor.setGeometry(self.x() - 8, self.y() - 3, width, self.height() + 6)
             self._editor.raise_()
 
@@ -77,10 +78,10 @@ class EditableTitle(QWidget):
             self.edited.emit(text)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self._editor and isinstance(event, QKeyEvent) and event.type() is QEvent.Type.KeyPress:
-            if event.key() == Qt.Key.Key_Escape:
-                self.stop_editing()
-                return True
+        key = event.key() if event.type() is QEvent.Type.KeyPress and isinstance(event, QKeyEvent) else None
+        if watched is self._editor and key == Qt.Key.Key_Escape:
+            self.stop_editing()
+            return True
         return super().eventFilter(watched, event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -94,6 +95,4 @@ class EditableTitle(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         look = theme()
         with QPainter(self) as painter:
-            painting.text(
-                painter, QRectF(self.rect()), self._text, look.font("title"), look.color("text.primary")
-            )
+            painting.text(painter, QRectF(self.rect()), self._text, look.font("title"), look.color("text.primary"))

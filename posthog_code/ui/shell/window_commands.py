@@ -30,9 +30,7 @@ class WindowCommands(QObject):
         self._register_panels()
         self._register_zoom()
 
-    def add(
-        self, command_id: str, title: str, run: object, keys: tuple[str, ...] = (), **fields: object
-    ) -> None:
+    def add(self, command_id: str, title: str, run: object, keys: tuple[str, ...] = (), **fields: object) -> None:
         assert callable(run)
         self._ctx.commands.register(Command(command_id, title, run, keys, **fields), self)  # type: ignore[arg-type]
 
@@ -42,7 +40,11 @@ class WindowCommands(QObject):
         self.add("window.settings", "Open the settings", lambda: nav.open_settings(), ("Ctrl+,",), icon="ph.gear-six")
         self.add("window.back", "Go back", nav.back, ("Alt+Left",), icon="ph.arrow-left", enabled=nav.can_go_back)
         self.add(
-            "window.forward", "Go forward", nav.forward, ("Alt+Right",), icon="ph.arrow-right",
+            "window.forward",
+            "Go forward",
+            nav.forward,
+            ("Alt+Right",),
+            icon="ph.arrow-right",
             enabled=nav.can_go_forward,
         )
         self.add("window.next_region", "Next region", lambda: self._region(1), ("F6",), hidden=True)
@@ -51,7 +53,10 @@ class WindowCommands(QObject):
     def _register_tasks(self) -> None:
         for number in range(1, 10):
             self.add(
-                f"task.open_{number}", f"Open task {number}", partial(self._open_at, number - 1), (f"Ctrl+{number}",),
+                f"task.open_{number}",
+                f"Open task {number}",
+                partial(self._open_at, number - 1),
+                (f"Ctrl+{number}",),
                 hidden=True,
             )
         self.add("task.recent", "Recent task", lambda: self._recent(1), ("Ctrl+Tab",), icon="ph.clock")
@@ -59,7 +64,11 @@ class WindowCommands(QObject):
         self.add("task.next", "Next task", lambda: self._step(1), ("Alt+Down",), icon="ph.arrow-down")
         self.add("task.previous", "Previous task", lambda: self._step(-1), ("Alt+Up",), icon="ph.arrow-up")
         self.add(
-            "task.next_waiting", "Next task that needs you", self._next_waiting, ("Ctrl+J",), icon="ph.hand",
+            "task.next_waiting",
+            "Next task that needs you",
+            self._next_waiting,
+            ("Ctrl+J",),
+            icon="ph.hand",
             enabled=lambda: bool(self._waiting()),
         )
 
@@ -67,23 +76,44 @@ class WindowCommands(QObject):
         page = self._page
         for spec in page.panel_specs():
             self.add(
-                f"panel.{spec.id}", f"Show {spec.title.lower()}", partial(page.show_tab, spec.id), (spec.keys,),
-                icon=spec.icon, enabled=self._on_task,
+                f"panel.{spec.id}",
+                f"Show {spec.title.lower()}",
+                partial(page.show_tab, spec.id),
+                (spec.keys,),
+                icon=spec.icon,
+                enabled=self._on_task,
             )
         self.add(
-            "layout.panel", "Show or hide the panel", page.toggle_panel, ("Ctrl+Shift+B",),
-            icon="ph.arrow-line-left", enabled=self._on_task,
+            "layout.panel",
+            "Show or hide the panel",
+            page.toggle_panel,
+            ("Ctrl+Shift+B",),
+            icon="ph.arrow-line-left",
+            enabled=self._on_task,
         )
         self.add(
-            "layout.conversation", "Show or hide the conversation", page.toggle_conversation, ("Ctrl+Shift+H",),
-            icon="ph.chat-centered-text", enabled=self._on_task,
+            "layout.conversation",
+            "Show or hide the conversation",
+            page.toggle_conversation,
+            ("Ctrl+Shift+H",),
+            icon="ph.chat-centered-text",
+            enabled=self._on_task,
         )
         self.add(
-            "layout.focus", "Focus the review", page.toggle_focus, ("F11",), detail="hide the conversation",
-            icon="ph.corners-out", enabled=self._on_task,
+            "layout.focus",
+            "Focus the review",
+            page.toggle_focus,
+            ("F11",),
+            detail="hide the conversation",
+            icon="ph.corners-out",
+            enabled=self._on_task,
         )
         self.add(
-            "composer.focus", "Write to the agent", page.focus_conversation, ("Ctrl+L",), icon="ph.pencil-simple",
+            "composer.focus",
+            "Write to the agent",
+            page.focus_conversation,
+            ("Ctrl+L",),
+            icon="ph.pencil-simple",
             enabled=self._on_task,
         )
 

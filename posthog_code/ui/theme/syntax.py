@@ -82,10 +82,13 @@ def syntax_runs(text: str, filename: str) -> list[list[Run]]:
     if lexer is None:
         return runs
     row = column = 0
-    for _, token, value in lexer.get_tokens_unprocessed(text):
+    tokens = [(token, value) for _, token, value in lexer.get_tokens_unprocessed(text)]
+    for number, (token, value) in enumerate(tokens):
         path = _path_of(token)
-        for number, part in enumerate(value.split("\n")):
-            if number:
+        if not path and _is_name(token) and number + 1 < len(tokens) and tokens[number + 1][1].startswith("("):
+            path = "syntax.function"
+        for line, part in enumerate(value.split("\n")):
+            if line:
                 row, column = row + 1, 0
             if not part or row >= len(runs):
                 continue
@@ -94,6 +97,17 @@ def syntax_runs(text: str, filename: str) -> list[list[Run]]:
                 _append(runs[row], column, length, path)
             column += length
     return runs
+
+
+@cache
+def _is_name(token: Any) -> bool:
+    """Whether a token is a name of which the lexer knows no more."""
+    return str(token) in ("Token.Name", "Token.Name.Other")
+
+
+def preload() -> None:
+    """Import Pygments and its index of lexers, 0.1 s that may be spent in a worker thread."""
+    lexer_for("main.py")
 
 
 def utf16_length(text: str) -> int:

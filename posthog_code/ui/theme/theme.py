@@ -85,6 +85,16 @@ class Theme:
         color.setAlphaF(opacity)
         return color
 
+    def blend(self, above: str, below: str) -> QColor:
+        """What a translucent token looks like on an opaque one."""
+        top, base = self.color(above), self.color(below)
+        share = top.alphaF()
+
+        def mix(over: int, under: int) -> int:
+            return round(over * share + under * (1 - share))
+
+        return QColor(mix(top.red(), base.red()), mix(top.green(), base.green()), mix(top.blue(), base.blue()))
+
     def css(self, path: str) -> str:
         """The colour of a token as a style sheet or rich text wants it."""
         color = self.color(path)
@@ -98,7 +108,7 @@ class Theme:
 
     def size(self, path: str) -> int:
         """A length in logical pixels, e.g. `"row.task"`; heights of rows and controls follow the text size."""
-        value = self._values[path]
+        value: float = self._values[path]
         if self.scale != 1.0 and path.startswith(_SCALED) and not path.startswith(_UNSCALED):
             return round(value * self.scale)
         return round(value)

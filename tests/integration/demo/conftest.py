@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from demo_client import Client
 
 from posthog_code.demo.repositories import make_repositories
-from demo_client import Client
 
 NOW = 1_790_000_000.0
 

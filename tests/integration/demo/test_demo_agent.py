@@ -219,6 +219,33 @@ def test_follow_up_changes_the_named_lines(start: Start, repository: Copy) -> No
     assert "# Review: Why so long?" in (client.cwd / "app/webhooks.py").read_text()
 
 
+def test_line_ends_and_binary_files_are_left_as_they_are(start: Start, repository: Copy) -> None:
+    folder = repository("harbor-docs")
+    (folder / "CHANGELOG.md").write_bytes(b"# Changelog\r\n\r\n## Unreleased\r\n\r\n- One.\r\n")
+    (folder / "data.py").write_bytes(b"\xff\xfe\x00")
+    client = start(folder)
+    client.open("auto")
+    assert client.prompt("Mention the data")["result"]["stopReason"] == "end_turn"
+    assert (folder / "CHANGELOG.md").read_bytes().startswith(b"# Changelog\r\n\r\n## Unreleased\r\n")
+    assert b"- One.\r\n" in (folder / "CHANGELOG.md").read_bytes()
+    client.prompt("data.py:1 what is this?")
+    assert (folder / "data.py").read_bytes() == b"\xff\xfe\x00"
+    assert "left alone" in client.text()
+
+
+def test_a_turn_that_was_cut_off_is_remembered(start: Start, repository: Copy) -> None:
+    folder = repository("harbor-docs")
+    first = start(folder)
+    session = first.open("auto")
+    first.start("session/prompt", first.prompt_params("silent"))
+    first.until(lambda frame: frame.get("method") == "session/update")
+    first.process.kill()
+    first.process.wait()
+    second = start(folder)
+    second.call("session/load", {"sessionId": session, "cwd": str(folder), "mcpServers": []})
+    assert second.updates("user_message_chunk")[0]["content"]["text"] == "silent"
+
+
 def test_failure_is_a_failed_tool_and_an_error(start: Start, repository: Copy) -> None:
     client = start(repository("harbor-docs"))
     client.open()

@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 
 from posthog_code.demo.agent.scenarios import checks, planning
-from posthog_code.demo.agent.turn import Turn
+from posthog_code.demo.agent.turn import Refused, Turn, exact_text
 
 _STOP_WORDS = frozenset(
     {"about", "after", "again", "also", "because", "before", "could", "every", "first", "from", "have", "into", "make"}
@@ -18,6 +18,8 @@ _FUNCTION = {
     "ts": re.compile(r"(?<!\*/\n)^export (?:async )?function (\w+)", re.MULTILINE),
 }
 _FUNCTION["tsx"] = _FUNCTION["js"] = _FUNCTION["ts"]
+CANDIDATES = 400
+"""Files that are looked into at most."""
 PLAN = ("Find the place", "Make it clearer", "Cover it with a test", "Note the change", "Run the tests")
 
 
@@ -48,16 +50,16 @@ def improve(turn: Turn) -> None:
 
 def _target(turn: Turn, files: list[str], hits: list[str]) -> tuple[str, str]:
     """A source file and a function in it that has no description; ("", "") if there is none."""
-    candidates = [*dict.fromkeys(hits), *files]
+    candidates = [*dict.fromkeys(hits), *files][:CANDIDATES]
     for path in candidates:
         pattern = _FUNCTION.get(path.rsplit(".", 1)[-1])
         parts = PurePosixPath(path).parts
         if pattern is None or "test" in path.lower() or any(part.startswith(".") for part in parts):
             continue
-        file = turn.path(path)
-        if not file.is_file() or file.stat().st_size > 200_000:
+        try:
+            found = pattern.search(exact_text(turn.path(path)) or "")
+        except Refused:
             continue
-        found = pattern.search(file.read_text(encoding="utf-8", errors="replace"))
         if found:
             return path, found[1]
     return "", ""
@@ -65,7 +67,7 @@ def _target(turn: Turn, files: list[str], hits: list[str]) -> tuple[str, str]:
 
 def _clarify(turn: Turn, source: str, name: str) -> str:
     """Describe the function where it stands."""
-    text = turn.path(source).read_text(encoding="utf-8")
+    text = exact_text(turn.path(source)) or ""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name).strip().lower()
     pattern = _FUNCTION[source.rsplit(".", 1)[-1]]
     found = pattern.search(text)
@@ -138,8 +140,7 @@ def _note(turn: Turn, files: list[str]) -> str:
     path = next((name for name in files if PurePosixPath(name).name.lower() == "changelog.md"), "CHANGELOG.md")
     said = re.sub(r"\s+", " ", turn.prompt).strip()
     line = f"- {said[:96].rstrip('. ') or 'Small improvement'}.\n"
-    file = turn.path(path)
-    text = file.read_text(encoding="utf-8") if file.is_file() else "# Changelog\n"
+    text = exact_text(turn.path(path)) or "# Changelog\n"
     head = re.search(r"^## .*\n\n?", text, re.MULTILINE)
     if head:
         text = text[: head.end()] + line + text[head.end() :]

@@ -10,7 +10,7 @@ from typing import Any
 
 from posthog_code.demo.agent import process
 from posthog_code.demo.agent.scenarios import checks, planning
-from posthog_code.demo.agent.turn import Refused, Turn
+from posthog_code.demo.agent.turn import Refused, Turn, exact_text
 from posthog_code.resources import resources_dir
 
 Scene = dict[str, Any]
@@ -95,9 +95,7 @@ def _step(turn: Turn, step: Scene, plan: list[str], answer: str) -> str:
 
 def _edit(turn: Turn, path: str, old: str, new: str) -> None:
     """An edit that is there already, from a turn that was stopped, is no problem."""
-    file = turn.path(path)
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    if new in text:
+    if new in (exact_text(turn.path(path)) or ""):
         return
     try:
         turn.edit(path, old, new)

@@ -35,12 +35,12 @@ def _pieces(turn: Turn, lines: list[str]) -> None:
 
 def long_output(turn: Turn) -> None:
     """A command that writes five thousand lines."""
-    from posthog_code.demo.agent.server import speed
-
     turn.say("This will take a while.")
     program = python()
     if program:
-        turn.run([program, "-u", "-c", SCRIPT.format(lines=LINES, pause=0.04 * speed())], "Write five thousand lines")
+        turn.run(
+            [program, "-u", "-c", SCRIPT.format(lines=LINES, pause=0.04 * turn.speed)], "Write five thousand lines"
+        )
         turn.say(f"All {LINES} lines were written.")
     else:
         long_answer(turn)

@@ -56,6 +56,7 @@ class ConversationPanel(QWidget):
         self._loading = False
         self._announced = ""
         self._was_busy = False
+        self._new_below = 0
         self._matches: list[int] = []
         self._match = 0
         self._stop_armed = QTimer(self)
@@ -89,8 +90,8 @@ class ConversationPanel(QWidget):
         view.answer_question = self._answer_question
         view.resized = self._resized
         self.pill.clicked.connect(self.jump_to_latest)
-        self.stream.scrolled.connect(self._place_pill)
-        self.stream.newBelow.connect(self._new_below)
+        self.stream.verticalScrollBar().valueChanged.connect(self._place_pill)
+        self.stream.verticalScrollBar().rangeChanged.connect(self._place_pill)
         self.stream.findRequested.connect(self.find_bar.open)
         self.stream.fileRequested.connect(self._open_file)
         self.stream.escapePressed.connect(self._escape)
@@ -182,7 +183,9 @@ class ConversationPanel(QWidget):
             self.view.transcript = transcript
             self._show_source()
         else:
-            self.source.follow(self.stream)
+            away = self.stream.distance_to_end() > PILL_DISTANCE
+            added = self.source.follow(self.stream)
+            self._count_new(self._new_below + added if away else 0)
         self._show_empty()
         self._place_pill()
         self._announce()
@@ -355,13 +358,18 @@ class ConversationPanel(QWidget):
         self.stream.stick_to_bottom()
         self._place_pill()
 
-    def _new_below(self, count: int) -> None:
-        self.pill.set_count(count)
-        self._place_pill()
+    def _count_new(self, count: int) -> None:
+        """Rows that came while the reader was elsewhere."""
+        if count != self._new_below:
+            self._new_below = count
+            self.pill.set_count(count)
 
     def _place_pill(self) -> None:
+        self.composer.set_right_inset(self.stream.width() - self.stream.viewport().width())
         far = self.stream.isVisible() and self.stream.distance_to_end() > PILL_DISTANCE
         self.pill.setVisible(far)
+        if not far:
+            self._count_new(0)
         if far:
             x = (self.width() - self.pill.width()) // 2
             self.pill.move(x, self.stream.geometry().bottom() - self.pill.height() - 4)

@@ -115,6 +115,9 @@ class Paragraph:
         self._theme_key: tuple[object, ...] = ()
         self.height = 0
 
+    def set_color(self, token: str) -> None:
+        self._color = token
+
     def layout(self, width: int) -> int:
         look = theme()
         if width == self._width and look.key == self._theme_key:
@@ -160,7 +163,6 @@ def _inline_formats(text: str, look: Theme) -> tuple[str, list[QTextLayout.Forma
             code = QTextCharFormat()
             code.setFont(look.font("code"))
             code.setBackground(look.color("surface.inset"))
-            part = f"\u2009{part}\u2009"
             formats.append(_range(length, len(part), code))
         else:
             for word_at, word in _mentions(part):

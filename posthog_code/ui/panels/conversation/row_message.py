@@ -127,7 +127,9 @@ class ThoughtRow(Row):
         if self._thought.open:
             return "Thinking"
         seconds = self._thought.ended_at - self._thought.at
-        return f"Thought for {text.duration(seconds)}" if seconds >= 1 else "Thought"
+        if seconds < 1:
+            return "Thought"
+        return f"Thought for {seconds:.0f} s" if seconds < 59.5 else f"Thought for {text.duration(seconds)}"
 
     def draw(self, painter: QPainter, look: Theme, exposed: QRectF) -> None:
         opened = self.block.key in self.view.opened

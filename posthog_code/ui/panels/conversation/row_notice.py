@@ -67,7 +67,7 @@ class CardRow(Row):
             if x + hint.width() > width - 12 and x > 12:
                 x, y = 12, y + hint.height() + 6
             left = x
-            if action == "copy_details" and x + hint.width() <= width - 12:
+            if action == "copy_details" and x > 12:
                 left = width - 12 - hint.width()
             button.setGeometry(left, y, hint.width(), hint.height())
             x += hint.width() + 6

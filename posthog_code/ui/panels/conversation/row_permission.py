@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+from bisect import bisect_right
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen
@@ -18,7 +19,8 @@ from posthog_code.ui.theme import Theme, theme
 from posthog_code.ui.theme.icons import paint_icon
 
 _OPTION = 30
-_MAX_COMMAND_LINES = 12
+_MAX_COMMAND = 6000
+"""Characters; what is longer is said to be, and stands in the log."""
 
 
 class PermissionRow(Row):
@@ -30,10 +32,11 @@ class PermissionRow(Row):
         self._sending = ""
         self._highlighted = 0
         self._reason = Paragraph("")
-        self._command: list[str] = []
+        self._command = Paragraph("")
+        self._names: list[Paragraph] = []
+        self._tops: list[int] = []
         self._facts: list[tuple[str, str, str]] = []
         self._diff: list[inline_diff.DiffLine] = []
-        self._options_top = 0
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def measure(self, width: int) -> int:
@@ -42,24 +45,31 @@ class PermissionRow(Row):
         if self._ask is None or self._ask.id != item.ask.id or self._ask.asked_at != item.ask.asked_at:
             self._sending, self._highlighted = "", 0
         self._ask = ask = item.ask
-        self._command = ask.command.split("\n")[:_MAX_COMMAND_LINES] if ask.command else []
+        command = ask.command
+        if len(command) > _MAX_COMMAND:
+            command = f"{command[:_MAX_COMMAND]}\n… {len(command) - _MAX_COMMAND:,} more characters in the log"
+        self._command = Paragraph(command.expandtabs(4), "code")
         self._reason = Paragraph(self._reason_words(ask), "body", "text.secondary")
         self._facts = self._fact_words(ask)
         self._diff = self._diff_lines(ask)
         y = HEAD + 10
         if self._reason.text:
             y += self._reason.layout(width - 26) + 7
-        if self._command:
-            y += self._command_height() + 8
+        if self._command.text:
+            y += self._command.layout(width - 64) + 16 + 8
         if self._diff:
             y += len(self._diff) * theme().size("row.diffLine") + 10
         if self._facts:
             y += 24
-        self._options_top = y + 2
-        return self._options_top + len(ask.options) * _OPTION + 6 + GAP
-
-    def _command_height(self) -> int:
-        return len(self._command) * theme().line("code") + 16
+        y += 2
+        self._names, self._tops = [], []
+        for option in ask.options:
+            name = Paragraph(option.name.replace("`", "") or option.id, "body")
+            self._names.append(name)
+            self._tops.append(y)
+            y += name.layout(width - 12 - 38 - 64) + _OPTION - theme().line("body")
+        self._tops.append(y)
+        return y + 6 + GAP
 
     def _reason_words(self, ask: Ask) -> str:
         if ask.detail and ask.detail.strip() not in (ask.title.strip(), ask.command.strip()):
@@ -140,23 +150,12 @@ class PermissionRow(Row):
         if self._reason.text:
             self._reason.draw(painter, 13, y, look)
             y += self._reason.height + 7
-        if self._command:
-            box = QRectF(13, y, self.width() - 26, self._command_height())
+        if self._command.text:
+            box = QRectF(13, y, self.width() - 26, self._command.height + 16)
             paint_card(painter, box, look, fill="surface.inset")
-            height = look.line("code")
-            for number, line in enumerate(self._command):
-                top = y + 8 + number * height
-                if number == 0:
-                    draw_text(painter, QRectF(24, top, 12, height), "$", look.font("code"), look.color("text.muted"))
-                where = QRectF(39, top, self.width() - 64, height)
-                draw_text(
-                    painter,
-                    where,
-                    line,
-                    look.font("code"),
-                    look.color("text.primary"),
-                    elide=Qt.TextElideMode.ElideMiddle,
-                )
+            sign = QRectF(24, y + 8, 12, look.line("code"))
+            draw_text(painter, sign, "$", look.font("code"), look.color("text.muted"))
+            self._command.draw(painter, 39, y + 8, look)
             y += box.height() + 8
         if self._diff:
             y = self._draw_diff(painter, look, y)
@@ -186,7 +185,7 @@ class PermissionRow(Row):
         return y + box.height() + 10
 
     def _draw_option(self, painter: QPainter, look: Theme, number: int, option: AskOption) -> None:
-        row = QRectF(6, self._options_top + number * _OPTION, self.width() - 12, _OPTION)
+        row = QRectF(6, self._tops[number], self.width() - 12, self._tops[number + 1] - self._tops[number])
         sent = self._sending == option.id
         if number == self._highlighted or sent:
             painter.setPen(Qt.PenStyle.NoPen)
@@ -198,10 +197,10 @@ class PermissionRow(Row):
                 painter.drawRoundedRect(row.adjusted(1, 1, -1, -1), 5, 5)
         if number < 9:
             paint_keycaps(painter, row.left() + 10, row.center().y(), str(number + 1))
-        color = look.color("text.disabled" if self._sending and not sent else "text.primary")
+        name = self._names[number]
+        name.set_color("text.disabled" if self._sending and not sent else "text.primary")
+        name.draw(painter, row.left() + 38, row.top() + (row.height() - name.height) / 2, look)
         letter = self.letter_of(number)
-        room = row.adjusted(38, 0, -70 if letter else -36, 0)
-        draw_text(painter, room, option.name.replace("`", "") or option.id, look.font("body"), color)
         x = row.right() - 10
         if number == self._highlighted:
             x -= keycaps_width("Return")
@@ -270,7 +269,7 @@ class PermissionRow(Row):
             event.ignore()
 
     def _option_at(self, y: float) -> int:
-        number = int((y - self._options_top) // _OPTION) if y >= self._options_top else -1
+        number = bisect_right(self._tops, y) - 1
         return number if self._ask is not None and 0 <= number < len(self._ask.options) else -1
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:

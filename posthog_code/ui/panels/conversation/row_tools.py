@@ -49,7 +49,7 @@ class ToolsRow(Row):
 
     def line_at(self, y: float) -> int:
         row = bisect_right(self._tops, y) - 1
-        return row if 0 <= row and y < self._height - 1 else -1
+        return row if row >= 0 and y < self._height - 1 else -1
 
     def line_top(self, key: str) -> int:
         """Top of the line of a key, 0 when it has none."""
@@ -171,7 +171,7 @@ class ToolsRow(Row):
                         self._right_text(painter, rect, right - taken, f"{sign}{number}", font, look.color(token)) + 5
                     )
         result = words.result_of(call, line.children)
-        if result and not call.diffs or call.status in ("failed", "stopped") and result:
+        if (result and not call.diffs) or (call.status in ("failed", "stopped") and result):
             taken += self._right_text(painter, rect, right - taken, result, font, look.color("text.muted")) + 5
         return taken + 8 if taken else 0.0
 

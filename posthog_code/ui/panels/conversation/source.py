@@ -112,7 +112,16 @@ class ConversationSource:
             change = self.blocks.update(self.view.transcript, first)
             self._tell(view, change, len(self.before))
             added += change.inserted
+            self._retire_notices(view, change)
         return added
+
+    def _retire_notices(self, view: VirtualList, change: Change) -> None:
+        """The buttons of a notice go once another turn has begun."""
+        new = self.blocks.rows[change.at : change.at + change.inserted]
+        if any(block.kind == "user" for block in new):
+            for row in range(max(0, change.at - 6), change.at):
+                if self.blocks.rows[row].kind == "notice":
+                    view.rows_changed(len(self.before) + row, len(self.before) + row)
 
     @staticmethod
     def _tell(view: VirtualList, change: Change, offset: int) -> None:

@@ -78,6 +78,8 @@ def _call_lines(call: ToolCall, children: list[Item], opened: Container[str], wh
                 lines += _details(child, whole)
         elif isinstance(child, AgentText | Thought) and child.text.strip():
             lines.append(Line("said", "", text=" ".join(child.text.split()), nested=True))
+    if inner and not call.output.strip() and not call.diffs:
+        return lines
     return lines + _details(call, whole)
 
 

@@ -45,7 +45,9 @@ class LogsPanel(QWidget):
         self.list = LogList(self._index, self)
         self.raw = RawPane(self)
         self.raw.hide()
-        self._empty = EmptyState("ph.list-dashes", "No log lines yet", "What the agent, git and set-up do appears here.")
+        self._empty = EmptyState(
+            "ph.list-dashes", "No log lines yet", "What the agent, git and set-up do appears here."
+        )
         self._nothing = EmptyState("ph.magnifying-glass", "No log line matches")
         self._build()
         self._connect()
@@ -244,7 +246,7 @@ class LogsPanel(QWidget):
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._step(not event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
             return True
-        if event.key() == Qt.Key.Key_Escape and not self.field.text() or event.key() == Qt.Key.Key_Down:
+        if (event.key() == Qt.Key.Key_Escape and not self.field.text()) or event.key() == Qt.Key.Key_Down:
             self.list.setFocus()
             return True
         return False

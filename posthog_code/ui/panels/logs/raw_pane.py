@@ -119,5 +119,3 @@ class _JsonHighlighter(QSyntaxHighlighter):
             style = QTextCharFormat()
             style.setForeground(look.color(f"syntax.{found.lastgroup}"))
             self.setFormat(found.start(), found.end() - found.start(), style)
-
-

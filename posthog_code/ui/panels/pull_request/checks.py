@@ -52,9 +52,9 @@ class CheckRow(Row):
             out.clicked.connect(self._browse)
             self.row.addWidget(out)
         spent = Label(check_time(check, now), self, font="small", token="text.muted")
-        spent.setFont(theme().font("small", tabular=True))
         spent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         spent.setMinimumWidth(theme().px(44))
+        spent.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self.row.addWidget(spent)
 
     def _send(self) -> None:

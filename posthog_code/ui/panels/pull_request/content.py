@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from posthog_code.domain.check_rollup import blockers, checks_tile, is_open, merge_tile, review_tile
@@ -28,8 +28,8 @@ SIDE = 16
 
 
 class Content(QWidget):
-    create = Signal(bool)
-    """Whether as a draft."""
+    wanted = Signal(bool)
+    """A pull request is wanted; whether as a draft."""
     retry = Signal()
     dismiss = Signal()
     refresh = Signal()
@@ -124,7 +124,7 @@ class Content(QWidget):
         self.steps.set_steps(steps)
         self.steps.setContentsMargins(12, 10, 12, 12)
         card.body.addWidget(self.steps)
-        card.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        card.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.column.addWidget(card)
 
     # -- with one ------------------------------------------------------------------------------------------------
@@ -136,8 +136,13 @@ class Content(QWidget):
         since = f"Checks are as of {clock(pull.fetched_at)}."
         if isinstance(problem, NotSignedIn):
             banner = Banner(f"{problem.title} {since}", self, tone="waiting", icon="ph.key")
+            sign_in = Button("Sign in", banner, size="sm")
+            sign_in.clicked.connect(self._show_sign_in)
+            banner.row.addWidget(sign_in)
             self.column.addWidget(banner)
             self._add_sign_in(problem)
+            if self.sign_in is not None:
+                self.sign_in.hide()
             return
         banner = Banner(f"{pull.stale} {since}", self, tone="waiting", icon="ph.cloud-slash")
         again = Button("Try again", banner, kind="ghost", size="sm")
@@ -171,7 +176,9 @@ class Content(QWidget):
         head.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         row.addWidget(head)
         row.addWidget(Icon("ph.arrow-right", "text.muted", self, size=12))
-        row.addWidget(self._muted(pull.base, "codeSmall"))
+        base = self._muted(pull.base, "codeSmall")
+        base.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        row.addWidget(base)
         if pull.commits:
             row.addWidget(self._muted("·"))
             row.addWidget(self._muted(plural(pull.commits, "commit")))
@@ -179,13 +186,17 @@ class Content(QWidget):
         row.addWidget(Counts(pull.added, pull.removed, self))
         if who := opened(pull, self._now):
             row.addWidget(self._muted("·"))
-            row.addWidget(self._muted(who))
-        row.addStretch(1)
+            # The first to be shortened where there is little room.
+            by = self._muted(who)
+            by.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            row.addWidget(by, 1)
+        else:
+            row.addStretch(1)
         return row
 
     def _muted(self, text: str, font: str = "small") -> ElidedLabel:
         label = ElidedLabel(text, self, font=font, token="text.muted", tabular=font == "small")
-        label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        label.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         return label
 
     def _add_checks(self, pull: PullRequest, opened: dict[str, str | None], unfolded: bool) -> None:
@@ -229,11 +240,16 @@ class Content(QWidget):
         if resolved:
             self.column.addWidget(ResolvedList(resolved, self))
 
+    def _show_sign_in(self) -> None:
+        if self.sign_in is not None:
+            self.sign_in.show()
+            self.sign_in.field.setFocus(Qt.FocusReason.OtherFocusReason)
+
     def _create_ready(self) -> None:
-        self.create.emit(False)
+        self.wanted.emit(False)
 
     def _create_draft(self) -> None:
-        self.create.emit(True)
+        self.wanted.emit(True)
 
 
 class FootBar(Surface):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QSyntaxHighlighter, QTextCharFormat, QTextDocument, QTextOption
-from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QPainter, QPaintEvent, QTextBlockFormat, QTextCharFormat, QTextCursor, QTextOption
+from PySide6.QtWidgets import QSizePolicy, QTextEdit, QVBoxLayout, QWidget
 
 from posthog_code.ui.kit.buttons import Button
 from posthog_code.ui.theme import notifier, theme
@@ -14,23 +14,9 @@ from posthog_code.ui.theme import notifier, theme
 SHOWN_LINES = 12
 MOST_LINES = 40
 _BAD = re.compile(
-    r"\b(?:error|failed|failure|fatal|panic|exception|traceback|assert\w*)\b|✕|✗|×|\w+Error\b", re.IGNORECASE
+    r"\b(?:error|failed|failure|fatal|panic|exception|traceback|assert\w*|\w+Error)\b|✕|✗|×", re.IGNORECASE
 )
 _PAD = 8
-
-
-class _Colors(QSyntaxHighlighter):
-    """Lines that say what went wrong in the colour of failures."""
-
-    def __init__(self, document: QTextDocument) -> None:
-        super().__init__(document)
-        notifier().changed.connect(self.rehighlight)
-
-    def highlightBlock(self, text: str) -> None:
-        form = QTextCharFormat()
-        bad = _BAD.search(text)
-        form.setForeground(theme().color("status.failed" if bad else "terminal.text"))
-        self.setFormat(0, len(text), form)
 
 
 class LogBlock(QWidget):
@@ -40,15 +26,16 @@ class LogBlock(QWidget):
         super().__init__(parent)
         self._lines = text.split("\n")
         self._open = len(self._lines) <= SHOWN_LINES
-        self.view = QPlainTextEdit(self)
+        self.view = QTextEdit(self)
         self.view.setReadOnly(True)
-        self.view.setFrameShape(QPlainTextEdit.Shape.NoFrame)
+        self.view.setFrameShape(QTextEdit.Shape.NoFrame)
         self.view.setWordWrapMode(QTextOption.WrapMode.NoWrap)
+        self.view.setLineWrapMode(QTextEdit.LineWrapMode.NoWrap)
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.view.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.view.setAccessibleName("Log of the failing step")
+        self.view.viewport().setAutoFillBackground(False)
         self.view.document().setDocumentMargin(0)
-        self._colors = _Colors(self.view.document())
         self.more = Button(f"Show all {len(self._lines)} lines", self, kind="ghost", size="sm")
         self.more.clicked.connect(self._show_all)
         column = QVBoxLayout(self)
@@ -70,12 +57,22 @@ class LogBlock(QWidget):
     def _show(self) -> None:
         look = theme()
         shown = self._lines if self._open else self._lines[-SHOWN_LINES:]
+        height = look.line("codeSmall")
         self.view.setFont(look.font("codeSmall"))
-        text = "\n".join(shown)
-        if text != self.view.toPlainText():
-            self.view.setPlainText(text)
-        rows = min(len(shown), MOST_LINES)
-        self.view.setFixedHeight(round(self.view.fontMetrics().lineSpacing() * rows) + 2)
+        self.view.clear()
+        block, form = QTextBlockFormat(), QTextCharFormat()
+        block.setLineHeight(height, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
+        form.setFont(look.font("codeSmall"))
+        cursor = QTextCursor(self.view.document())
+        cursor.beginEditBlock()
+        cursor.setBlockFormat(block)
+        for number, line in enumerate(shown):
+            if number:
+                cursor.insertBlock(block)
+            form.setForeground(look.color("status.failed" if _BAD.search(line) else "terminal.text"))
+            cursor.insertText(line, form)
+        cursor.endEditBlock()
+        self.view.setFixedHeight(height * min(len(shown), MOST_LINES) + 2)
         bar = self.view.verticalScrollBar()
         bar.setValue(bar.maximum())
         self.more.setVisible(not self._open)

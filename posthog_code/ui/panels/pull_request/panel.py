@@ -13,6 +13,7 @@ from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.pull_request import Check, CheckState, PullRequest, ReviewThread
 from posthog_code.domain.state import Topic
+from posthog_code.domain.task import StepState
 from posthog_code.ui import platform
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.scroll import ScrollArea
@@ -39,16 +40,17 @@ class PullRequestPanel(QWidget):
         self._unfolded = False
         self._current = ""
         self._keyring: bool | None = None
+        self._sent_name = ""
         self._shown: object = None
         self.content: Content | None = None
-        self.scroll = ScrollArea(None, self, name="Pull request")
+        self.area = ScrollArea(None, self, name="Pull request")
         self.foot = FootBar(self)
         self.foot.browse.connect(self._browse_pull)
         self.foot.refresh.connect(self._refresh)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self.scroll, 1)
+        column.addWidget(self.area, 1)
         column.addWidget(self.foot)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setObjectName("pullRequest")
@@ -80,13 +82,13 @@ class PullRequestPanel(QWidget):
 
     def _watch(self) -> None:
         """Follow the task in view, and none while the panel is hidden."""
-        wanted = self._task_id if self.isVisible() else None
+        wanted = self._task_id if self.isVisible() and self._task_id in self._ctx.state.tasks else None
         if wanted != self._watching:
             pulls = self._ctx.services.pull_requests
             if self._watching is not None:
                 pulls.unwatch(self._watching)
             self._watching = wanted
-            if wanted is not None and wanted in self._ctx.state.tasks:
+            if wanted is not None:
                 pulls.watch(wanted)
 
     def _on_changed(self, topics: frozenset[Topic]) -> None:
@@ -103,6 +105,9 @@ class PullRequestPanel(QWidget):
         self._stale = False
         task_id = self._task_id
         if task_id is None or task_id not in self._ctx.state.tasks:
+            self._shown = None
+            self._put(None)
+            self.foot.set_pull(None, 0.0)
             return
         self._open_first_failure()
         pulls = self._ctx.services.pull_requests
@@ -119,7 +124,7 @@ class PullRequestPanel(QWidget):
             return
         typed = self._typed_token()
         self._shown = made_from
-        place = self.scroll.verticalScrollBar().value()
+        place = self.area.verticalScrollBar().value()
         content = Content(
             task=state.tasks[task_id],
             pull=pull,
@@ -133,9 +138,8 @@ class PullRequestPanel(QWidget):
         )
         self._connect(content)
         had_focus = self.content is not None and self.content.isAncestorOf(self.focusWidget() or self)
-        self.content = content
-        self.scroll.setWidget(content)
-        self.scroll.verticalScrollBar().setValue(place)
+        self._put(content)
+        self.area.verticalScrollBar().setValue(place)
         if content.sign_in is not None:
             self._prepare_sign_in(content.sign_in, typed)
         elif had_focus:
@@ -143,8 +147,18 @@ class PullRequestPanel(QWidget):
         self.foot.set_pull(pull, now)
         self._mark_current()
 
+    def _put(self, content: Content | None) -> None:
+        old = self.area.takeWidget()
+        if old is not None:
+            # Not at once: the change may come from a press on something inside it.
+            old.hide()
+            old.deleteLater()
+        self.content = content
+        if content is not None:
+            self.area.setWidget(content)
+
     def _connect(self, content: Content) -> None:
-        content.create.connect(self._create)
+        content.wanted.connect(self._create)
         content.retry.connect(self._retry)
         content.dismiss.connect(self._dismiss)
         content.refresh.connect(self._refresh)
@@ -282,8 +296,12 @@ class PullRequestPanel(QWidget):
             )
 
     def _told(self, error: UserError) -> None:
-        """The failure is in the panel already."""
-        self._shown = None
+        """Most failures are in the panel already: as the problem, or on the step that failed."""
+        task_id = self._task_id
+        steps = self._ctx.state.publishing.get(task_id, ()) if task_id is not None else ()
+        failed = any(step.state is StepState.FAILED for step in steps)
+        if not failed and (task_id is None or self._ctx.services.pull_requests.problem(task_id) is None):
+            self._ctx.toasts.show(error.title, error.hint, kind="error")
         self._mark()
 
     def _browse_pull(self) -> None:
@@ -361,7 +379,7 @@ class PullRequestPanel(QWidget):
         at = max(0, min(at + by, len(keys) - 1))
         self._current = keys[at]
         self._mark_current()
-        self.scroll.ensureWidgetVisible(stops[at][1], 0, 24)
+        self.area.ensureWidgetVisible(stops[at][1], 0, 24)
 
     def _current_widget(self) -> CheckRow | ThreadCard | None:
         return next((widget for key, widget in self._stops() if key == self._current), None)

@@ -154,7 +154,9 @@ class Counts(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(5)
-        row.addWidget(ElidedLabel(f"+{added:,}", self, font=font, token="diff.add.text", tabular=True))
-        row.addWidget(ElidedLabel(f"−{removed:,}", self, font=font, token="diff.del.text", tabular=True))
-        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        for text, token in ((f"+{added:,}", "diff.add.text"), (f"−{removed:,}", "diff.del.text")):
+            label = ElidedLabel(text, self, font=font, token=token, tabular=True)
+            label.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+            row.addWidget(label)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(f"{added} lines added, {removed} removed")

@@ -103,9 +103,14 @@ class ThreadCard(QWidget):
             self.column.addWidget(CodeLines(thread.code, thread.line, self))
         for author, body, at in thread.comments:
             self.column.addWidget(self._comment(author, body, at, now))
+        if not thread.trusted:
+            note = "Not from somebody who may push here: read it before you send it."
+            warning = Label(note, self, font="small", token="status.waiting", wrap=True)
+            warning.setContentsMargins(38, 0, 10, 4)
+            self.column.addWidget(warning)
         self.column.addWidget(self._foot(thread))
         self.setAccessibleName(f"Thread at {place(thread)}")
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
     def set_current(self, on: bool) -> None:
         if on != self._current:
@@ -153,11 +158,7 @@ class ThreadCard(QWidget):
         row = QHBoxLayout(foot)
         row.setContentsMargins(10, 4, 8, 8)
         row.setSpacing(6)
-        if not thread.trusted:
-            note = "Not from somebody who may push here: read it before you send it."
-            row.addWidget(ElidedLabel(note, foot, font="small", token="status.waiting"), 1)
-        else:
-            row.addStretch(1)
+        row.addStretch(1)
         if thread.url:
             out = Button("Open on GitHub", foot, kind="ghost", icon="ph.arrow-square-out", size="sm")
             out.clicked.connect(self._browse)

@@ -48,7 +48,7 @@ class SignInCard(Card):
         self.note = Label(SCOPES, inside, font="small", token="text.muted", wrap=True)
         column.addWidget(self.note)
         self.body.addWidget(inside)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
     def set_keyring(self, there: bool) -> None:
         """Say where a token would be kept."""

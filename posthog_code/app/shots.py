@@ -1,0 +1,123 @@
+"""Pictures of the demo world's screens, rendered offscreen by the ordinary window."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from posthog_code.app import logs
+from posthog_code.app.demo import DemoWorld
+from posthog_code.app.paths import Paths
+from posthog_code.demo.world import WorldError
+from posthog_code.domain.errors import UserError
+from posthog_code.domain.ids import TaskId
+from posthog_code.domain.session import SessionPhase
+
+_SETTLE = 0.35
+"""Seconds for layouts, highlighting and pulses to come to rest before a picture is taken."""
+
+
+@dataclass
+class Studio:
+    """The window in front of the camera."""
+
+    window: object
+    context: object
+    container: object
+
+    def task(self, title: str) -> TaskId:
+        state = self.container.services.store.state  # type: ignore[attr-defined]
+        return next(t.id for t in state.tasks.values() if t.title.startswith(title))
+
+
+Screen = Callable[[Studio], Awaitable[None]]
+
+
+def run(options: argparse.Namespace, paths: Paths) -> int:
+    """`posthog-code shots`: gives the exit code."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    try:
+        width, height = (int(part) for part in options.size.lower().split("x"))
+    except ValueError:
+        sys.stderr.write(f"{options.size} is no size. Give it as 1440x900.\n")
+        return 2
+    from posthog_code.app import shot_screens
+
+    unknown = sorted(set(options.only) - set(shot_screens.SCREENS))
+    if unknown:
+        sys.stderr.write(f"There is no screen {', '.join(unknown)}. Screens: {', '.join(shot_screens.SCREENS)}.\n")
+        return 2
+    wanted = options.only or list(shot_screens.SCREENS)
+    themes = [options.theme] if options.theme else ["dark", "light"]
+    out = Path(options.out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.stderr.write(f"{out} cannot be written: {error.strerror}.\n")
+        return 2
+    logs.set_up(paths.logs, to_stderr=False)
+    with tempfile.TemporaryDirectory(prefix="posthog-code-shots-") as folder:
+        try:
+            demo = DemoWorld.open(Path(folder), lambda words: None, pace=0.0)
+        except (WorldError, UserError) as error:
+            sys.stderr.write(f"The demo world could not be made. {error}\n")
+            return 2
+        try:
+            return _take(demo, wanted, themes, (width, height), out)
+        finally:
+            demo.close()
+
+
+def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int, int], out: Path) -> int:
+    from posthog_code.app import loop, shot_screens, window
+
+    app = window.make_application()
+    database, state = window.open_database(demo.paths)
+    state = replace(state, settings=replace(state.settings, theme=themes[0], reduced_motion=True))
+
+    async def main() -> int:
+        container = window.build(demo.paths, database, state)
+        services = container.services
+        await services.agents.detect()
+        await demo.live(services)
+        await _until_live(services)
+        for theme in themes:
+            await services.settings.set(theme=theme)
+            window.dress(app, container)
+            for name in wanted:
+                # A window of its own for each picture: no screen inherits what another one left open.
+                context = window.make_context(container)
+                context.layout_path = None
+                shown = window.MainWindow(context)
+                shown.resize(*size)
+                shown.show()
+                await shot_screens.SCREENS[name](Studio(shown, context, container))
+                await asyncio.sleep(_SETTLE)
+                path = out / f"{name}-{theme}.png"
+                if not shown.grab().save(str(path)):
+                    sys.stderr.write(f"{path} cannot be written.\n")
+                    return 2
+                sys.stdout.write(f"{path}\n")
+                shown.close()
+                shown.deleteLater()
+        await container.close()
+        return 0
+
+    return loop.run(app, main)
+
+
+async def _until_live(services: object) -> None:
+    """The tasks that need a living agent have come to what they wait for."""
+    store = services.store  # type: ignore[attr-defined]
+    for _ in range(200):
+        waiting = sum(s.phase is SessionPhase.WAITING for s in store.state.sessions.values())
+        working = sum(s.phase is SessionPhase.WORKING for s in store.state.sessions.values())
+        if waiting >= 2 and working >= 1:
+            return
+        await asyncio.sleep(0.05)

@@ -1,0 +1,103 @@
+"""The choices of New task, from state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from posthog_code.domain.agent import AgentStatus
+from posthog_code.domain.state import AppState
+from posthog_code.domain.task import Repository
+from posthog_code.domain.text import age
+from posthog_code.ports.git import Branch
+from posthog_code.ui.kit.popup import MenuItem
+
+ADD = "+"
+RUN, SKIP, EDIT_SCRIPT = "run", "skip", "edit"
+_MODE_ICONS = {
+    "plan": "ph.compass",
+    "default": "ph.shield-check",
+    "ask": "ph.shield-check",
+    "acceptEdits": "ph.pencil-line",
+    "auto": "ph.lightning",
+    "bypassPermissions": "ph.lightning",
+}
+
+
+def repository_items(state: AppState) -> list[MenuItem]:
+    repositories = sorted(state.repositories.values(), key=lambda r: (r.added_at, r.name))
+    items = [MenuItem(r.id, r.name, "ph.folder-simple", detail=r.path) for r in repositories]
+    return [*items, MenuItem(), MenuItem(ADD, "Add a repository…", "ph.plus")]
+
+
+def branch_items(branches: Sequence[Branch], repository: Repository, now: float) -> list[MenuItem]:
+    """The default branch first, then by their last commit; branches that are only on the remote come last."""
+    known = {branch.name for branch in branches}
+    items = []
+    if repository.default_branch not in known:
+        items.append(MenuItem(repository.default_branch, repository.default_branch, "ph.git-branch"))
+    first = repository.default_branch
+    for branch in sorted(branches, key=lambda b: (b.name != first, b.remote, -b.at)):
+        note = f"{age(now - branch.at)}" if branch.at else ""
+        icon = "ph.cloud" if branch.remote else "ph.git-branch"
+        items.append(MenuItem(branch.name, branch.name, icon, note=note))
+    return items
+
+
+def agent_items(state: AppState) -> list[MenuItem]:
+    """All agents; those that are not installed say so and cannot be chosen."""
+    if not state.agents:
+        wanted = state.settings.default_agent
+        return [MenuItem(wanted, wanted, "ph.robot")] if wanted else []
+    items = []
+    for info in state.agents:
+        missing = info.status is AgentStatus.NOT_INSTALLED
+        note = "Not signed in" if info.status is AgentStatus.SIGNED_OUT else ""
+        reason = "Not installed" if missing else ""
+        items.append(MenuItem(info.spec.id, info.spec.name, "ph.robot", note=note, reason=reason))
+    return items
+
+
+def default_agent(state: AppState) -> str:
+    """The chosen one when it is there, else the first that is ready, else the first that is installed."""
+    usable = [info for info in state.agents if info.status is not AgentStatus.NOT_INSTALLED]
+    if not state.agents or any(info.spec.id == state.settings.default_agent for info in usable):
+        return state.settings.default_agent
+    ready = [info for info in usable if info.status is AgentStatus.READY]
+    return next((info.spec.id for info in [*ready, *usable]), "")
+
+
+def mode_items(state: AppState, agent_id: str, current: str) -> tuple[list[MenuItem], str]:
+    """Modes that the agent is known to have, and the one to show."""
+    info = next((info for info in state.agents if info.spec.id == agent_id), None)
+    if info is None or not info.spec.modes:
+        return [], ""
+    items = [MenuItem(mode, name, _MODE_ICONS.get(mode, "ph.shield-check")) for mode, name in info.spec.modes]
+    known = [item.id for item in items]
+    wanted = [current, state.settings.default_mode, info.spec.default_mode, known[0]]
+    return items, next(mode for mode in wanted if mode in known)
+
+
+def script_items(repository: Repository, local: bool) -> list[MenuItem]:
+    edit = MenuItem(
+        EDIT_SCRIPT, "Change the script…" if repository.setup_script else "Add a set-up script…", "ph.gear-six"
+    )
+    if local:
+        return [MenuItem(SKIP, "Your own", "ph.package")]
+    if not repository.setup_script:
+        return [MenuItem(SKIP, "No set-up script", "ph.package"), MenuItem(), edit]
+    first = repository.setup_script.strip().splitlines()[0]
+    return [
+        MenuItem(RUN, first, "ph.package", detail="set-up script"),
+        MenuItem(SKIP, "Start without it", "ph.minus-circle"),
+        MenuItem(),
+        edit,
+    ]
+
+
+def workspace_words(repository: Repository, local: bool) -> str:
+    if local:
+        return (
+            f"The agent works in your own checkout, {repository.path}. Your branch and your changes are in its reach, "
+            "and nothing is cleaned up."
+        )
+    return "A new worktree and branch are made for this task. Your own checkout stays as it is."
