@@ -118,7 +118,7 @@ def build(
         tasks = store.state.tasks.values()
         return any(t.workspace is Workspace.LOCAL and t.path and Path(t.path) == folder for t in tasks)
 
-    git = make_git(log=on_git, trash=paths.trash, is_local=is_local)
+    git = make_git(log=on_git, trash=paths.trash, is_local=is_local, auth=lambda url: forge.lent(url))
     agents = Agents(store, make_catalogue(paths.agents))
     host = make_agent_host(clock)
     changes = ChangesService(store, git.git, git.changes, git.checkpoints, git.watcher, clock, scope)

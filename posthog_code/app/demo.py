@@ -124,16 +124,20 @@ class DemoWorld:
         await services.sessions.end(task_id)
         if task.wanted is Wanted.ARCHIVED:
             await services.tasks.archive(task_id)
-        at = self._now - task.age * 3600
-        unread = task.wanted in (Wanted.FINISHED, Wanted.FAILED)
-
-        def age(state: AppState) -> AppState:
-            return edits.edit_task(
-                state, task_id, created_at=at, updated_at=at, unread=unread, pinned=task is self.facts.tasks[0]
-            )
-
-        await services.store.update(age)
+        await services.store.update(lambda state: self._aged(state, task_id, task))
         return task_id
+
+    def _aged(self, state: AppState, task_id: TaskId, task: DemoTask) -> AppState:
+        """As if nothing had happened in it for `task.age` hours."""
+        at = self._now - task.age * 3600
+        session = state.session_of(task_id)
+        if session is not None:
+            gap = self._now - at
+            turns = tuple(replace(t, started_at=t.started_at - gap, ended_at=t.ended_at - gap) for t in session.turns)
+            state = edits.edit_session(state, session.id, turns=turns)
+        unread = task.wanted in (Wanted.FINISHED, Wanted.FAILED)
+        pinned = task is self.facts.tasks[0]
+        return edits.edit_task(state, task_id, created_at=at, updated_at=at, unread=unread, pinned=pinned)
 
     async def _publish(self, services: Services, task_id: TaskId, task: DemoTask) -> None:
         proposal = await services.pull_requests.propose(task_id)

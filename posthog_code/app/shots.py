@@ -7,36 +7,20 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from posthog_code.app import logs
+from posthog_code.app.container import Container
 from posthog_code.app.demo import DemoWorld
 from posthog_code.app.paths import Paths
 from posthog_code.demo.world import WorldError
 from posthog_code.domain.errors import UserError
-from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import SessionPhase
+from posthog_code.services.app import Services
 
 _SETTLE = 0.35
 """Seconds for layouts, highlighting and pulses to come to rest before a picture is taken."""
-
-
-@dataclass
-class Studio:
-    """The window in front of the camera."""
-
-    window: object
-    context: object
-    container: object
-
-    def task(self, title: str) -> TaskId:
-        state = self.container.services.store.state  # type: ignore[attr-defined]
-        return next(t.id for t in state.tasks.values() if t.title.startswith(title))
-
-
-Screen = Callable[[Studio], Awaitable[None]]
 
 
 def run(options: argparse.Namespace, paths: Paths) -> int:
@@ -76,6 +60,7 @@ def run(options: argparse.Namespace, paths: Paths) -> int:
 
 def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int, int], out: Path) -> int:
     from posthog_code.app import loop, shot_screens, window
+    from posthog_code.app.studio import Studio
 
     app = window.make_application()
     database, state = window.open_database(demo.paths)
@@ -84,37 +69,46 @@ def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int
     async def main() -> int:
         container = window.build(demo.paths, database, state)
         services = container.services
-        await services.agents.detect()
-        await demo.live(services)
-        await _until_live(services)
-        for theme in themes:
-            await services.settings.set(theme=theme)
-            window.dress(app, container)
-            for name in wanted:
-                # A window of its own for each picture: no screen inherits what another one left open.
-                context = window.make_context(container)
-                context.layout_path = None
-                shown = window.MainWindow(context)
-                shown.resize(*size)
-                shown.show()
-                await shot_screens.SCREENS[name](Studio(shown, context, container))
-                await asyncio.sleep(_SETTLE)
-                path = out / f"{name}-{theme}.png"
-                if not shown.grab().save(str(path)):
-                    sys.stderr.write(f"{path} cannot be written.\n")
-                    return 2
-                sys.stdout.write(f"{path}\n")
-                shown.close()
-                shown.deleteLater()
-        await container.close()
-        return 0
+        try:
+            await services.agents.detect()
+            await demo.live(services)
+            await _until_live(services)
+            for theme in themes:
+                await services.settings.set(theme=theme)
+                window.dress(app, container)
+                for name in wanted:
+                    if not await shoot(container, name, out / f"{name}-{theme}.png"):
+                        return 2
+            return 0
+        finally:
+            await container.close()
+
+    async def shoot(container: Container, name: str, path: Path) -> bool:
+        # A window of its own for each picture: no screen inherits what another one left open.
+        await container.services.settings.set(split_diff=False)
+        context = window.make_context(container)
+        context.layout_path = None
+        shown = window.MainWindow(context)
+        shown.resize(*size)
+        shown.show()
+        try:
+            await shot_screens.SCREENS[name](Studio(shown, context, container))
+            await asyncio.sleep(_SETTLE)
+            if not shown.grab().save(str(path)):
+                sys.stderr.write(f"{path} cannot be written.\n")
+                return False
+            sys.stdout.write(f"{path}\n")
+            return True
+        finally:
+            shown.close()
+            shown.deleteLater()
 
     return loop.run(app, main)
 
 
-async def _until_live(services: object) -> None:
+async def _until_live(services: Services) -> None:
     """The tasks that need a living agent have come to what they wait for."""
-    store = services.store  # type: ignore[attr-defined]
+    store = services.store
     for _ in range(200):
         waiting = sum(s.phase is SessionPhase.WAITING for s in store.state.sessions.values())
         working = sum(s.phase is SessionPhase.WORKING for s in store.state.sessions.values())

@@ -11,6 +11,8 @@ RESTART_LIMIT = 24
 """A message is taken for a second sending of an earlier one only when at least this many characters agree."""
 
 _Text = AgentText | Thought
+_TEXTS = (AgentText, Thought)
+"""A tuple: making the union anew for each chunk costs more than the chunk."""
 
 
 @dataclass(slots=True)
@@ -35,7 +37,7 @@ class TextFold:
         """The last row of each kind since anything else happened: what a second sending would repeat."""
         self._again: dict[str, _Again] = {}
         for index, item in enumerate(rows.transcript.items):
-            if isinstance(item, AgentText | Thought) and item.open:
+            if isinstance(item, _TEXTS) and item.open:
                 self._open[item.parent_id] = index
 
     def chunk(self, kind: type[_Text], text: str, message_id: str, parent: str, at: float) -> None:
@@ -52,7 +54,7 @@ class TextFold:
         index = self._open.get(parent)
         if index is not None:
             item = self._rows.transcript.items[index]
-            assert isinstance(item, AgentText | Thought)
+            assert isinstance(item, _TEXTS)
             if isinstance(item, kind) and not (message_id and item.message_id and message_id != item.message_id):
                 item.parts.append(text)
                 item.message_id = item.message_id or message_id
@@ -86,7 +88,7 @@ class TextFold:
         if index is None:
             return
         item = self._rows.transcript.items[index]
-        if isinstance(item, AgentText | Thought):
+        if isinstance(item, _TEXTS):
             item.open = False
             if isinstance(item, Thought):
                 item.ended_at = at
@@ -138,7 +140,7 @@ class TextFold:
         if again.expected[again.got :] != text[:rest]:
             return False
         item = self._rows.transcript.items[again.index]
-        assert isinstance(item, AgentText | Thought)
+        assert isinstance(item, _TEXTS)
         item.message_id = again.message_id
         item.open = True
         if len(text) > rest:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from posthog_code.domain.errors import Conflict, InvalidInput, NotSignedIn, UserError
@@ -32,7 +33,7 @@ class Publisher:
 
     def __init__(self, store: Store, publishing: Publishing, forge: Forge, clock: Clock, log: Log) -> None:
         self._store, self._publishing, self._forge = store, publishing, forge
-        self._clock, self._log = clock, log
+        self._clock, self.log = clock, log
         self._running: set[TaskId] = set()
 
     def running(self, task_id: TaskId) -> bool:
@@ -53,52 +54,67 @@ class Publisher:
         finally:
             self._running.discard(task_id)
 
+    async def push(self, place: Place, message: str, base: str) -> str:
+        """Commit what is not committed and push the branch; gives the pushed commit."""
+        task_id = place.task.id
+        if task_id in self._running:
+            raise Conflict("The branch is being pushed already.")
+        self._running.add(task_id)
+        try:
+            steps = (Step(COMMIT, "Commit"), Step(PUSH, f"Push {place.task.branch}"))
+            sha = ""
+            async with self._saga(task_id, steps) as saga:
+                sha = await self._commit_and_push(saga, place, message, base)
+            await self._store.update(lambda state: _without_steps(state, task_id), Topic("publish", task_id))
+            return sha
+        finally:
+            self._running.discard(task_id)
+
     async def _steps(self, place: Place, new: NewPullRequest) -> tuple[PullRequest, str]:
         task = place.task
-        await self._put(
-            task.id,
-            (
-                Step(COMMIT, "Commit"),
-                Step(PUSH, f"Push {task.branch}"),
-                Step(OPEN, "Open the pull request" if not new.draft else "Open a draft"),
-            ),
+        steps = (
+            Step(COMMIT, "Commit"),
+            Step(PUSH, f"Push {task.branch}"),
+            Step(OPEN, "Open the pull request" if not new.draft else "Open a draft"),
         )
-        output: deque[str] = deque(maxlen=KEPT_LINES)
-
-        def line(text: str) -> None:
-            output.append(text)
-            self._log(task.id, LogSource.GIT, text)
-
-        step = COMMIT
-        try:
-            await self._move(task.id, step, StepState.RUNNING)
-            paths, _ahead = await self._publishing.status(place.folder, new.base)
-            if paths:
-                await self._title(task.id, step, f"Commit {plural(len(paths), 'file')}")
-                await self._publishing.commit_all(place.folder, new.commit_message.strip() or new.title.strip(), line)
-                await self._move(task.id, step, StepState.DONE)
-            else:
-                await self._title(task.id, step, "Everything is committed")
-                await self._move(task.id, step, StepState.SKIPPED)
-            step = PUSH
-            output.clear()
-            await self._move(task.id, step, StepState.RUNNING)
-            remote = located(place)
-            sha = await self._push(place, line)
-            await self._move(task.id, step, StepState.DONE)
-            step = OPEN
-            output.clear()
-            await self._move(task.id, step, StepState.RUNNING)
-            pull = await self._forge.create(remote, task.branch, replace(new, title=new.title.strip()))
-        except UserError as error:
-            evidence = error.detail or "\n".join(output)
-            await self._move(task.id, step, StepState.FAILED, "\n".join(filter(None, (str(error), evidence.strip()))))
-            raise
-        except asyncio.CancelledError:
-            await asyncio.shield(self._move(task.id, step, StepState.FAILED, "Stopped before it was done."))
-            raise
+        async with self._saga(task.id, steps) as saga:
+            message = new.commit_message.strip() or new.title.strip()
+            sha = await self._commit_and_push(saga, place, message, new.base)
+            await saga.begin(OPEN)
+            pull = await self._forge.create(located(place), task.branch, replace(new, title=new.title.strip()))
         await self._finish(task.id, pull)
         return pull, sha
+
+    async def _commit_and_push(self, saga: _Saga, place: Place, message: str, base: str) -> str:
+        await saga.begin(COMMIT)
+        paths, _ahead = await self._publishing.status(place.folder, base)
+        if paths:
+            await self._title(saga.task_id, COMMIT, f"Commit {plural(len(paths), 'file')}")
+            await self._publishing.commit_all(place.folder, message, saga.line)
+            await saga.end()
+        else:
+            await self._title(saga.task_id, COMMIT, "Everything is committed")
+            await saga.end(StepState.SKIPPED)
+        await saga.begin(PUSH)
+        located(place)
+        sha = await self._push(place, saga.line)
+        await saga.end()
+        return sha
+
+    @asynccontextmanager
+    async def _saga(self, task_id: TaskId, steps: tuple[Step, ...]) -> AsyncIterator[_Saga]:
+        """Shows `steps`, and puts what goes wrong inside on the step that was running."""
+        await self._put(task_id, steps)
+        saga = _Saga(self, task_id)
+        try:
+            yield saga
+        except UserError as error:
+            evidence = error.detail or "\n".join(saga.output)
+            await saga.fail("\n".join(filter(None, (str(error), evidence.strip()))))
+            raise
+        except asyncio.CancelledError:
+            await asyncio.shield(saga.fail("Stopped before it was done."))
+            raise
 
     async def _push(self, place: Place, line: Callable[[str], None]) -> str:
         """With git's own credentials first; where those are missing, with the token for the remote's host."""
@@ -116,14 +132,14 @@ class Publisher:
 
     async def _finish(self, task_id: TaskId, pull: PullRequest) -> None:
         def change(state: AppState) -> AppState:
-            publishing = {key: steps for key, steps in state.publishing.items() if key != task_id}
+            state = _without_steps(state, task_id)
             drafts = {key: text for key, text in state.drafts.items() if key != form_key(task_id)}
             pulls = {**state.pull_requests, task_id: pull}
-            return replace(state, publishing=publishing, pull_requests=pulls, drafts=drafts)
+            return replace(state, pull_requests=pulls, drafts=drafts)
 
         await self._store.update(change, Topic("publish", task_id), *pull_topics(task_id))
 
-    async def _move(self, task_id: TaskId, step: str, to: StepState, detail: str | None = None) -> None:
+    async def move(self, task_id: TaskId, step: str, to: StepState, detail: str | None = None) -> None:
         steps = self._store.state.publishing.get(task_id, ())
         await self._put(task_id, with_step(steps, step, to, self._clock.now(), detail))
 
@@ -135,6 +151,34 @@ class Publisher:
         await self._store.update(
             lambda state: replace(state, publishing={**state.publishing, task_id: steps}), Topic("publish", task_id)
         )
+
+
+class _Saga:
+    """The step that runs now, and its output."""
+
+    def __init__(self, publisher: Publisher, task_id: TaskId) -> None:
+        self.task_id = task_id
+        self.output: deque[str] = deque(maxlen=KEPT_LINES)
+        self._publisher, self._step = publisher, ""
+
+    def line(self, text: str) -> None:
+        self.output.append(text)
+        self._publisher.log(self.task_id, LogSource.GIT, text)
+
+    async def begin(self, step: str) -> None:
+        self._step = step
+        self.output.clear()
+        await self._publisher.move(self.task_id, step, StepState.RUNNING)
+
+    async def end(self, state: StepState = StepState.DONE) -> None:
+        await self._publisher.move(self.task_id, self._step, state)
+
+    async def fail(self, detail: str) -> None:
+        await self._publisher.move(self.task_id, self._step, StepState.FAILED, detail)
+
+
+def _without_steps(state: AppState, task_id: TaskId) -> AppState:
+    return replace(state, publishing={key: steps for key, steps in state.publishing.items() if key != task_id})
 
 
 def pull_topics(task_id: TaskId) -> tuple[Topic, ...]:

@@ -47,6 +47,19 @@ class Spawner(Protocol):
     def spawn(self, coro: Coroutine[Any, Any, Any], name: str, /) -> asyncio.Task[Any]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Unpushed:
+    """What an open pull request does not have yet."""
+
+    files: int = 0
+    """Not committed."""
+    commits: int = 0
+    """Committed and not pushed."""
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.commits)
+
+
 @dataclass(slots=True)
 class _Watch:
     count: int = 0
@@ -69,6 +82,7 @@ class _Known:
     """Commit that we pushed and that the forge does not show yet."""
     ended: bool = False
     """It was read once more after it was merged or closed."""
+    unpushed: Unpushed = Unpushed()
 
 
 async def _no_summary(task_id: TaskId) -> str:
@@ -93,6 +107,7 @@ class PullRequests:
     ) -> None:
         """`log(task_id, source, line)` writes to the task's log; `summary` gives the agent's last words."""
         self._store, self._git, self._forge, self._clock = store, git, forge, clock
+        self._publishing = publishing
         self._scope, self._log, self._secrets = scope, log, secrets
         self._proposals = Proposals(store, git, publishing, changes, forge, summary)
         self._publisher = Publisher(store, publishing, forge, clock, log)
@@ -121,6 +136,22 @@ class PullRequests:
         known = self._of(task_id)
         known.problem, known.loaded, known.failures, known.ended = None, True, 0, False
         known.expected, known.quick = (sha if pull.head_sha != sha else ""), 1
+        self._wake(task_id)
+        return pull
+
+    async def push(self, task_id: TaskId, message: str = "") -> PullRequest:
+        """Commit what is not committed and push it to the open pull request, in steps as `create` does."""
+        pull = self._pull(task_id)
+        with _for(task_id):
+            place = await self._place(task_id)
+            paths, _ahead = await self._publishing.status(place.folder, pull.base)
+            log = await self._publishing.log(place.folder, pull.base)
+            proposed = words.commit_message(place.task.title, paths, tuple(subject for _, subject in log))
+            sha = await self._publisher.push(place, message or proposed, pull.base)
+        known = self._of(task_id)
+        known.unpushed = Unpushed()
+        known.expected, known.quick = (sha if pull.head_sha != sha else ""), 1
+        self._store.touch(Topic("pull_request", task_id))
         self._wake(task_id)
         return pull
 
@@ -181,6 +212,10 @@ class PullRequests:
     def problem(self, task_id: TaskId) -> UserError | None:
         """Why the last read failed."""
         return self._of(task_id).problem
+
+    def unpushed(self, task_id: TaskId) -> Unpushed:
+        """What the worktree has and the open pull request has not, as of the last read."""
+        return self._of(task_id).unpushed
 
     def loading(self, task_id: TaskId) -> bool:
         return self._of(task_id).loading > 0
@@ -285,7 +320,9 @@ class PullRequests:
             return stale
         finally:
             known.loading -= 1
-        fresh = not known.loaded or known.problem is not None
+        unpushed = await self._read_unpushed(place, pull)
+        fresh = not known.loaded or known.problem is not None or unpushed != known.unpushed
+        known.unpushed = unpushed
         known.problem, known.loaded, known.failures = None, True, 0
         if pull is not None:
             if known.expected and pull.head_sha == known.expected:
@@ -294,6 +331,16 @@ class PullRequests:
         if fresh:
             self._store.touch(Topic("pull_request", task_id))
         return pull
+
+    async def _read_unpushed(self, place: Place, pull: PullRequest | None) -> Unpushed:
+        if pull is None or not is_open(pull) or not pull.head_sha or place.task.branch != pull.head:
+            return Unpushed()
+        try:
+            paths, _ahead = await self._publishing.status(place.folder, pull.base)
+            commits = await self._publishing.log(place.folder, pull.head_sha)
+        except UserError:
+            return Unpushed()  # no worktree, or somebody else pushed what is not fetched here
+        return Unpushed(len(paths), len(commits))
 
     async def _follow(self, task_id: TaskId, watch: _Watch) -> None:
         while True:

@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from git_world import REF, World, git, index_of, isolate, make_world, print_of, run, write
 
 from posthog_code.adapters.git.places import locate
 from posthog_code.domain.changes import ChangedFile, ChangeSet, FileState, Scope
 from posthog_code.domain.errors import Conflict, InvalidInput, NotFound, Refused
+from tests.integration.git_world import REF, World, git, index_of, isolate, make_world, print_of, run, write
 
 
 @pytest.fixture

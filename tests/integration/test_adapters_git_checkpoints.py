@@ -7,11 +7,11 @@ import socket
 from pathlib import Path
 
 import pytest
-from git_world import REF, TASK, World, git, index_of, isolate, make_world, print_of, run, write
 
 from posthog_code.adapters.git.places import locate
 from posthog_code.domain.errors import InvalidInput, NotFound, Refused
 from posthog_code.ports.git import Snapshot
+from tests.integration.git_world import REF, TASK, World, git, index_of, isolate, make_world, print_of, run, write
 
 
 @pytest.fixture

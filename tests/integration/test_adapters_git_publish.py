@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import http.server
+import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from git_world import World, git, isolate, make_world, run, write
 
 from posthog_code.adapters.git import make_git
-from posthog_code.domain.errors import Conflict, GitFailed, NotFound, NotSignedIn, Offline, Refused
+from posthog_code.domain.errors import Conflict, GitFailed, NotFound, NotSignedIn, Offline, Refused, ToolMissing
+from tests.integration.git_world import World, git, isolate, make_world, run, write
 
 
 @pytest.fixture
@@ -188,3 +190,38 @@ def test_a_process_left_behind_by_a_hook_does_not_hang_git(world: World) -> None
     started = time.monotonic()
     run(world.adapters.publishing.commit_all(path, "x"))
     assert time.monotonic() - started < 15
+
+
+def test_cancelling_ends_git_and_its_hooks(world: World) -> None:
+    path = world.add()
+    write(path, "x.txt", "x")
+    note = world.root / "hook.pid"
+    write(
+        world.repo, ".git/hooks/pre-commit", f"#!/bin/sh\necho $$ > '{note}.new'\nmv '{note}.new' '{note}'\nsleep 60\n"
+    ).chmod(0o755)
+
+    async def cancel() -> None:
+        committing = asyncio.ensure_future(world.adapters.publishing.commit_all(path, "x"))
+        while not note.exists():
+            await asyncio.sleep(0.01)
+        committing.cancel()
+        await asyncio.wait({committing})
+        assert committing.cancelled()
+
+    run(cancel())
+    with pytest.raises(ProcessLookupError):
+        for _ in range(500):
+            os.kill(int(note.read_text()), 0)
+            time.sleep(0.01)
+    (world.repo / ".git" / "hooks" / "pre-commit").unlink()
+    assert run(world.adapters.publishing.commit_all(path, "x"))  # no lock file was left behind
+
+
+def test_a_missing_or_old_git_is_told(world: World) -> None:
+    with pytest.raises(ToolMissing, match="not installed"):
+        run(make_git(binary="no-such-git").git.check())
+    old = write(world.root, "old-git", "#!/bin/sh\necho git version 2.20.1\n")
+    old.chmod(0o755)
+    with pytest.raises(ToolMissing, match=r"2\.20\.1 is too old"):
+        run(make_git(binary=str(old)).git.check())
+    assert run(world.adapters.git.check())[0].isdigit()

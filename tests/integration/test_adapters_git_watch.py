@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from git_world import World, git, isolate, make_world, run, write
 
 from posthog_code.adapters.git.cli import GitCli
 from posthog_code.adapters.git.inotify import Inotify
 from posthog_code.adapters.git.watch import GitWatcher
 from posthog_code.domain.errors import NotFound
+from tests.integration.git_world import World, git, isolate, make_world, run, write
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 

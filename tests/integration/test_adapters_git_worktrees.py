@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from git_world import REF, TASK, World, frozen, git, isolate, make_world, print_of, run, write
 
 from posthog_code.adapters.git.places import locate
 from posthog_code.domain.errors import Conflict, InvalidInput, NotFound, Refused
 from posthog_code.domain.ids import TaskId
+from tests.integration.git_world import REF, TASK, World, frozen, git, isolate, make_world, print_of, run, write
 
 
 @pytest.fixture

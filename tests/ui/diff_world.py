@@ -145,9 +145,7 @@ class FakeChanges:
             self._world.state = replace(self._world.state, changes={task_id: found})
         return found
 
-    async def diff(
-        self, task_id: TaskId, scope: Scope = Scope.ALL, paths: Sequence[str] = ()
-    ) -> AsyncIterator[bytes]:
+    async def diff(self, task_id: TaskId, scope: Scope = Scope.ALL, paths: Sequence[str] = ()) -> AsyncIterator[bytes]:
         self.diffs.append(tuple(paths))
         data = self.data
         if paths:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible
-from PySide6.QtWidgets import QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from posthog_code.ui.kit import selection
 from posthog_code.ui.kit.virtual_list import VirtualList
+from posthog_code.ui.theme import apply_theme
 
 
 class Rows:
@@ -281,6 +282,24 @@ def test_another_width_measures_mounted_rows_only_and_keeps_the_place(view: Virt
     widget = view.widget_at(row)
     assert widget is not None
     assert abs(widget.geometry().center().x() - view.viewport().width() // 2) <= 1
+
+
+def test_rows_get_the_room_beside_the_scroll_bar_once_it_is_there(view: VirtualList) -> None:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    # The bars of the bare style float above the rows.
+    apply_theme(app, "dark")
+    rows = fill(view, 2)
+    widget = view.widget_at(0)
+    assert widget is not None
+    assert widget.width() == view.viewport().width() - 32
+    wide = widget.width()
+    rows.add(20)
+    view.rows_inserted(2, 20)
+    view.flush()
+    assert widget.width() == view.viewport().width() - 32
+    assert widget.width() < wide
+    assert_contiguous(view)
 
 
 def test_keys_scroll(view: VirtualList, qtbot: QtBot) -> None:

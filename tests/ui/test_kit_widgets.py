@@ -198,6 +198,21 @@ def test_sheets_hold_the_focus_and_give_it_back(window: QWidget, qtbot: QtBot) -
     assert before.edit.hasFocus()
 
 
+def test_a_press_outside_closes_one_thing_at_a_time(window: QWidget, qtbot: QtBot) -> None:
+    sheet = Sheet(window, "Settings")
+    select = Select(ITEMS, name="Mode")
+    sheet.body.addWidget(select)
+    sheet.open()
+    select.open()
+    popup = window.findChild(PopupList)
+    assert popup is not None
+    qtbot.mouseClick(sheet.scrim, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
+    assert not popup.isVisible()
+    assert sheet.is_open()
+    qtbot.mouseClick(sheet.scrim, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
+    assert not sheet.is_open()
+
+
 def test_a_sheet_closes_with_a_result_once(window: QWidget, qtbot: QtBot) -> None:
     sheet = Sheet(window, "Delete?", width="sm")
     results: list[object] = []

@@ -9,7 +9,6 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
-from shell_world import Now, Store
 
 from posthog_code.domain.errors import Refused
 from posthog_code.domain.ids import TaskId
@@ -22,6 +21,7 @@ from posthog_code.ui.context import Toasts
 from posthog_code.ui.nav import NEW_TASK, SETTINGS, Nav
 from posthog_code.ui.platform import editor_name, open_in_editor
 from posthog_code.ui.shell.layout_state import LayoutState
+from tests.ui.shell_world import Now, Store
 
 A, B, C = TaskId("a"), TaskId("b"), TaskId("c")
 

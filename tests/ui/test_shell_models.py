@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from shell_world import NOW, permission, pull_request, question, session_of, task_of, world
 
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.pull_request import Check, CheckState, PullRequestState
@@ -16,6 +15,7 @@ from posthog_code.ui.models.fuzzy import match
 from posthog_code.ui.models.task_list import SectionRow, TaskRow, build_rows, elapsed_words, task_ids
 from posthog_code.ui.models.task_view import task_state
 from posthog_code.ui.theme.glyphs import Glyph
+from tests.ui.shell_world import NOW, permission, pull_request, question, session_of, task_of, world
 
 T = TaskId("t")
 PASSED, RUNNING = Check("unit", CheckState.PASSED), Check("e2e", CheckState.RUNNING)
@@ -122,7 +122,7 @@ def test_turn_and_time_follow_the_word(words, state):
 
 def test_fuzzy_matches_words_before_letters():
     assert match("rev", "Send review to agent").positions == (5, 6, 7)
-    assert match("rev", "Review").score > match("rev", "previewCard").score > match("rev", "Create PR, view").score
+    assert match("rev", "Review").score > match("rev", "previewCard").score > match("rev", "Run every view").score
     assert match("rev", "Address for server") is None, "letters far apart are chance"
     assert match("ctask", "Create task").positions == (0, 7, 8, 9, 10)
     assert match("task new", "New task") is not None

@@ -11,18 +11,17 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenu, QWidget
-from shell_world import NOW, FakeRisk, ToastNotes, context_of, permission, session_of, world
 
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import TaskPhase
-
 from posthog_code.ui.models.task_list import TaskRow
 from posthog_code.ui.nav import NEW_TASK
 from posthog_code.ui.shell.confirm import ConfirmSheet
 from posthog_code.ui.shell.main_window import MainWindow
 from posthog_code.ui.shell.panels import Panels
+from tests.ui.shell_world import NOW, FakeRisk, ToastNotes, context_of, permission, session_of, world
 
 PAY, VITE, ORDERS, OLD = TaskId("pay"), TaskId("vite"), TaskId("orders"), TaskId("old")
 
@@ -46,7 +45,7 @@ def open_window(qtbot):
     def make(state: AppState | None = None, size=(1440, 900), path: Path | None = None, panels=None) -> MainWindow:
         ctx = context_of(state or world(), path)
         names = panels or ("conversation", "changes", "logs", "pull_request")
-        window = MainWindow(ctx, Panels({name: FakePanel for name in names}))
+        window = MainWindow(ctx, Panels(dict.fromkeys(names, FakePanel)))
         window.ctx = ctx
         window.resize(*size)
         qtbot.addWidget(window)
@@ -109,7 +108,9 @@ def test_a_panel_that_is_not_built_is_not_shown(open_window):
     assert window.ctx.commands.find("panel.changes") is None
 
 
-@pytest.mark.parametrize(("width", "sidebar", "first"), [(1440, 264, "Changes"), (1200, 52, "Changes"), (1000, 52, "Conversation")])
+@pytest.mark.parametrize(
+    ("width", "sidebar", "first"), [(1440, 264, "Changes"), (1200, 52, "Changes"), (1000, 52, "Conversation")]
+)
 def test_the_layout_follows_the_width(open_window, width, sidebar, first):
     window = open_window(size=(width, 700))
     window.ctx.nav.open_task(PAY)
@@ -234,8 +235,12 @@ def test_the_order_stands_still_under_the_pointer(open_window):
     before = [row.task_id for row in view.rows if isinstance(row, TaskRow)]
     point = QPointF(rect_of(window, "focus").center())
     enter = QMouseEvent(
-        QEvent.Type.MouseMove, point, view.viewport().mapToGlobal(point), Qt.MouseButton.NoButton,
-        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+        QEvent.Type.MouseMove,
+        point,
+        view.viewport().mapToGlobal(point),
+        Qt.MouseButton.NoButton,
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
     )
     QApplication.sendEvent(view.viewport(), enter)
     view.setAttribute(Qt.WidgetAttribute.WA_UnderMouse, True)
@@ -251,7 +256,13 @@ def test_the_order_stands_still_under_the_pointer(open_window):
 def test_menus_say_what_can_be_done(open_window):
     window = open_window()
     assert labels(window.tasks.menu(PAY, window)) == [
-        "Rename", "Unpin", "Open in the editor", "Open the folder", "Copy the path", "Copy the branch name", "Archive",
+        "Rename",
+        "Unpin",
+        "Open in the editor",
+        "Open the folder",
+        "Copy the path",
+        "Copy the branch name",
+        "Archive",
         "Delete the worktree…",
     ]
     assert labels(window.tasks.menu(OLD, window)) == ["Restore", "Delete…"]
@@ -313,7 +324,10 @@ def test_the_header_tells_the_state_and_folds(open_window):
     assert header._pull_request.text() == "#479 ✕ 6/7" and header._create.isHidden()
     window.ctx.nav.open_task(PAY)
     assert [chip.text() for chip in header._chips] == [
-        "harbor-web", "fix/double-charge  from main", "Worktree", "Claude Code · Opus 4.5",
+        "harbor-web",
+        "fix/double-charge  from main",
+        "Worktree",
+        "Claude Code · Opus 4.5",
     ]
     assert header._time.text() == "· turn 3 took 2 m 41 s"
     header.resize(520, 76)
@@ -362,7 +376,7 @@ def test_regions_and_names(open_window):
 def test_a_thousand_tasks_are_listed_quickly(open_window, benchmark_ms=400):
     import time
 
-    from shell_world import task_of
+    from tests.ui.shell_world import task_of
 
     state = world()
     many = {TaskId(f"t{n}"): task_of(f"t{n}", f"Task {n}", "harbor-web", f"b{n}", NOW - n) for n in range(1000)}
@@ -378,9 +392,13 @@ def test_all_icons_exist(open_window):
     from posthog_code.ui.theme.icons import character
 
     root = Path(__file__).parents[2] / "posthog_code" / "ui"
-    files = [*root.glob("shell/*.py"), *root.glob("pages/**/*.py"), *root.glob("models/*.py"), *root.glob("panels/logs/*.py")]
+    files = [
+        *root.glob("shell/*.py"),
+        *root.glob("pages/**/*.py"),
+        *root.glob("models/*.py"),
+        *root.glob("panels/logs/*.py"),
+    ]
     names = {name for path in files for name in re.findall(r'"(ph\.[a-z0-9-]+)"', path.read_text())}
     assert len(names) > 30
     for name in names:
         character(name)
-

@@ -17,12 +17,14 @@ from posthog_code.adapters.git.carry import INCLUDE, ignored_matches, patterns
 from posthog_code.adapters.git.cli import NO_HOOKS, GitCli, decode, encode
 from posthog_code.adapters.git.places import Place, read_marker
 from posthog_code.adapters.git.survey import Survey, add_listed, survey
+from posthog_code.domain.errors import GitFailed
 
 EMPTY_BLOBS = (
     "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
     "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
 )
 SKIP_SMUDGE = {"GIT_LFS_SKIP_SMUDGE": "1"}
+_TRIES = 3
 _ATTRIBUTES = ("text", "eol", "filter", "ident", "working-tree-encoding", "crlf")
 
 
@@ -84,6 +86,7 @@ async def capture(cli: GitCli, place: Place) -> Capture:
         "empty": seen.empty,
         "modes": seen.modes,
         "raw": sorted(raw),
+        "settled": await _settled(cli, place, raw),
     }
     unstored = [f"{path} (a git repository of its own)" for path in seen.nested if path not in gitlinks]
     unstored += [f"{path} (a socket, pipe or device)" for path in seen.special]
@@ -154,7 +157,14 @@ async def _add_all(
     links = {entry.path for entry in odd if entry.mode == "160000"}
     left_out = [f":(top,exclude,literal){path}" for path in seen.nested if path not in links]
     quiet = ("-c", "advice.addEmbeddedRepo=false", "-c", "core.safecrlf=false", "-c", "core.sparseCheckout=false")
-    await cli.write(place.top, *NO_HOOKS, *quiet, "add", "--all", "--", ":(top)", *left_out, env=env)
+    command = (*NO_HOOKS, *quiet, "add", "--all", "--", ":(top)", *left_out)
+    for attempt in range(_TRIES):
+        try:
+            await cli.write(place.top, *command, env=env)
+            break
+        except GitFailed:
+            if attempt == _TRIES - 1:
+                raise  # until then: a file may have gone or grown while git was reading it
     extra = [path for path in listed if path in seen.files]
     if extra:
         await _update(cli, place, env, "--add", extra)
@@ -196,6 +206,14 @@ async def _raw_files(cli: GitCli, place: Place, env: dict[str, str], seen: Surve
             lines += mode + b" " + blob.encode() + b"\t" + encode(path) + b"\0"
         await cli.write(place.top, "update-index", "-z", "--index-info", stdin=lines, env=env)
     return different
+
+
+async def _settled(cli: GitCli, place: Place, raw: list[str]) -> list[str]:
+    """Those of the raw files that git calls unmodified: after a checkout of other bytes it would not."""
+    if not raw:
+        return []
+    changed = await cli.read(place.top, "diff", "--no-ext-diff", "--no-renames", "--name-only", "-z")
+    return sorted(set(raw) - set(changed.items))
 
 
 async def may_convert(cli: GitCli, place: Place, files: set[str]) -> bool:

@@ -243,11 +243,11 @@ class GitCheckpoints:
     async def _restore_index(self, place: Place, snapshot: Snapshot, manifest: Manifest) -> None:
         top = place.top
         await self._cli.write(top, *NO_HOOKS, "read-tree", "--reset", snapshot.index_tree)
-        if manifest["raw"]:
+        if manifest["settled"]:
             # Git keeps the sizes that its own checkout has given, and takes another size for a change.
-            raw = {encode(path) for path in manifest["raw"]}
+            settled = {encode(path) for path in manifest["settled"]}
             listing = await self._cli.read(top, "ls-files", "-s", "-z")
-            lines = b"".join(line + b"\0" for line in listing.out.split(b"\0") if line.partition(b"\t")[2] in raw)
+            lines = b"".join(line + b"\0" for line in listing.out.split(b"\0") if line.partition(b"\t")[2] in settled)
             await self._cli.write(top, *NO_HOOKS, "update-index", "-z", "--index-info", stdin=lines)
         conflicts = manifest["conflicts"]
         if conflicts:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from posthog_code.demo.github import events
-from posthog_code.demo.github.graph import iso, node_id
+from posthog_code.demo.github.graph import iso
+from posthog_code.demo.github.shapes import Shapes
 from posthog_code.demo.github.store import VIEWER, Pull, Store
 
 Json = Any
@@ -51,19 +52,20 @@ class Rest:
     def __init__(self, store: Store, url: str) -> None:
         self._store = store
         self._url = url
+        self._shapes = Shapes(store, url)
 
     def handle(self, method: str, path: str, query: dict[str, str], body: dict[str, Json]) -> Reply:
         """Raises Failure for everything that GitHub would refuse."""
         parts = path.strip("/").split("/")
         if parts == ["user"]:
-            return Reply(200, {**self._user(VIEWER), "name": "Mira Okafor", "email": "mira@harbor.example"})
+            return Reply(200, {**self._shapes.user(VIEWER), "name": "Mira Okafor", "email": "mira@harbor.example"})
         if parts == ["meta"]:
             return Reply(200, {"installed_version": "3.19.1", "verifiable_password_authentication": False})
         if parts == ["rate_limit"]:
             core = {"limit": 5000, "used": 11, "remaining": 4989, "reset": int(time.time()) + 3000}
             return Reply(200, {"resources": {"core": core, "graphql": core}, "rate": core})
         if parts == ["user", "repos"]:
-            return Reply(200, [self._repository(name) for name in self._store.names()])
+            return Reply(200, [self._shapes.repository(name) for name in self._store.names()])
         if parts[0] != "repos" or len(parts) < 3:
             raise Failure(404, "Not Found")
         name = f"{parts[1]}/{parts[2]}"
@@ -74,9 +76,9 @@ class Rest:
     def _route(self, method: str, name: str, rest: list[str], query: dict[str, str], body: dict[str, Json]) -> Reply:
         match (method, *rest):
             case ("GET",):
-                return Reply(200, self._repository(name))
+                return Reply(200, self._shapes.repository(name))
             case ("GET", "branches"):
-                return Reply(200, self._branches(name))
+                return Reply(200, self._shapes.branches(name))
             case ("GET", "pulls"):
                 return self._list(name, query)
             case ("POST", "pulls"):
@@ -86,7 +88,7 @@ class Rest:
             case (_, "issues", number, "comments"):
                 return self._issue_comments(method, self._pull(name, number), body)
             case ("GET", "commits", sha, "check-runs"):
-                runs = [self._check(name, run) for run in self._runs(name, sha)]
+                runs = [self._shapes.check(name, run) for run in self._runs(name, sha)]
                 return Reply(200, {"total_count": len(runs), "check_runs": runs})
             case ("GET", "commits", sha, "status"):
                 return Reply(200, {"state": "success", "sha": sha, "total_count": 0, "statuses": []})
@@ -111,7 +113,7 @@ class Rest:
     def _pull_call(self, method: str, name: str, pull: Pull, action: list[str], body: dict[str, Json]) -> Reply:
         match (method, *action):
             case ("GET",):
-                return Reply(200, self._full(name, pull))
+                return Reply(200, self._shapes.full(name, pull))
             case ("PATCH",):
                 return self._edit(name, pull, body)
             case ("PUT", "merge"):
@@ -119,14 +121,16 @@ class Rest:
             case ("GET", "merge"):
                 return Reply(204) if pull["merged_at"] else Reply(404, Failure(404, "Not Found").body)
             case ("GET", "files"):
-                return Reply(200, self._files(name, pull))
+                return Reply(200, self._shapes.files(name, pull))
             case ("POST", "requested_reviewers"):
                 return self._request_review(name, pull, body)
             case ("GET", "reviews"):
-                return Reply(200, [self._review(review) for review in pull["reviews"]])
+                return Reply(200, [self._shapes.review(review) for review in pull["reviews"]])
             case ("GET", "comments"):
                 threads = pull["threads"]
-                return Reply(200, [self._comment(one, comment) for one in threads for comment in one["comments"]])
+                return Reply(
+                    200, [self._shapes.comment(one, comment) for one in threads for comment in one["comments"]]
+                )
             case ("POST", "comments", comment, "replies"):
                 return self._reply(pull, comment, body)
         raise Failure(404, "Not Found")
@@ -143,7 +147,7 @@ class Rest:
                 found.append(pull)
         key = "updated" if query.get("sort") == "updated" else "created"
         found.sort(key=lambda pull: pull[key], reverse=query.get("direction", "desc") == "desc")
-        return Reply(200, [self._short(name, pull) for pull in found[: int(query.get("per_page", 30))]])
+        return Reply(200, [self._shapes.short(name, pull) for pull in found[: int(query.get("per_page", 30))]])
 
     def _create(self, name: str, body: dict[str, Json]) -> Reply:
         store, owner = self._store, name.split("/")[0]
@@ -187,7 +191,9 @@ class Rest:
         }
         store.pulls.setdefault(name, {})[str(pull["number"])] = pull
         store.save()
-        return Reply(201, self._full(name, pull), {"Location": f"{self._url}/repos/{name}/pulls/{pull['number']}"})
+        return Reply(
+            201, self._shapes.full(name, pull), {"Location": f"{self._url}/repos/{name}/pulls/{pull['number']}"}
+        )
 
     def _edit(self, name: str, pull: Pull, body: dict[str, Json]) -> Reply:
         if "base" in body and not self._store.sha(name, str(body["base"])):
@@ -200,7 +206,7 @@ class Rest:
             pull["closed_at"] = self._store.now() if body["state"] == "closed" else None
         pull["updated"] = self._store.now()
         self._store.save()
-        return Reply(200, self._full(name, pull))
+        return Reply(200, self._shapes.full(name, pull))
 
     def _merge(self, name: str, pull: Pull, body: dict[str, Json]) -> Reply:
         method = body.get("merge_method", "merge")
@@ -240,7 +246,7 @@ class Rest:
         pull["requested"] = list(dict.fromkeys([*pull["requested"], *asked]))
         pull["updated"] = self._store.now()
         self._store.save()
-        return Reply(201, self._full(name, pull))
+        return Reply(201, self._shapes.full(name, pull))
 
     def _reply(self, pull: Pull, comment_id: str, body: dict[str, Json]) -> Reply:
         for thread in pull["threads"]:
@@ -256,14 +262,19 @@ class Rest:
                 thread["comments"].append(comment)
                 pull["updated"] = now
                 self._store.save()
-                return Reply(201, self._comment(thread, comment))
+                return Reply(201, self._shapes.comment(thread, comment))
         raise Failure(404, "Not Found")
 
     def _issue_comments(self, method: str, pull: Pull, body: dict[str, Json]) -> Reply:
         if method == "GET":
             return Reply(200, pull["comments"])
         now = iso(self._store.now())
-        comment = {"id": self._store.new_id(), "body": body["body"], "user": self._user(VIEWER), "created_at": now}
+        comment = {
+            "id": self._store.new_id(),
+            "body": body["body"],
+            "user": self._shapes.user(VIEWER),
+            "created_at": now,
+        }
         pull["comments"].append(comment)
         self._store.save()
         return Reply(201, comment)
@@ -292,143 +303,6 @@ class Rest:
             self._store.save()
             return Reply(201, {})
         return Reply(302, None, {"Location": f"{self._url}/_logs/{name}/{job}?sig={signature(job)}"})
-
-    # -- shapes
-
-    def _user(self, login: str) -> dict[str, Json]:
-        return {"login": login, "id": sum(login.encode()), "type": "User", "html_url": f"{self._url}/{login}"}
-
-    def _repository(self, name: str) -> dict[str, Json]:
-        owner, short = name.split("/")
-        return {
-            "id": sum(name.encode()),
-            "node_id": f"R_{owner}.{short}",
-            "name": short,
-            "full_name": name,
-            "owner": self._user(owner),
-            "private": True,
-            "fork": False,
-            "archived": False,
-            "html_url": f"{self._url}/{name}",
-            "clone_url": f"{self._url}/{name}.git",
-            "default_branch": self._store.default_branch(name),
-            "allow_merge_commit": True,
-            "allow_squash_merge": True,
-            "allow_rebase_merge": False,
-            "allow_auto_merge": False,
-            "delete_branch_on_merge": False,
-            "permissions": {"admin": True, "push": True, "pull": True},
-        }
-
-    def _branches(self, name: str) -> list[dict[str, Json]]:
-        lines = self._store.git(name, "for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads")
-        pairs = [line.split(" ") for line in lines.splitlines()]
-        return [{"name": branch, "commit": {"sha": sha}, "protected": branch == "main"} for branch, sha in pairs]
-
-    def _short(self, name: str, pull: Pull) -> dict[str, Json]:
-        owner = name.split("/")[0]
-        repository = self._repository(name)
-        base_sha = pull.get("base_sha") or self._store.sha(name, pull["base"])
-
-        def end(branch: str, sha: str) -> dict[str, Json]:
-            return {
-                "label": f"{owner}:{branch}",
-                "ref": branch,
-                "sha": sha,
-                "user": self._user(owner),
-                "repo": repository,
-            }
-
-        return {
-            "id": pull["number"] * 7919,
-            "node_id": node_id(name, pull["number"]),
-            "number": pull["number"],
-            "state": pull["state"],
-            "locked": False,
-            "title": pull["title"],
-            "body": pull["body"],
-            "draft": pull["draft"],
-            "user": self._user(pull["author"]),
-            "html_url": f"{self._url}/{name}/pull/{pull['number']}",
-            "url": f"{self._url}/api/v3/repos/{name}/pulls/{pull['number']}",
-            "created_at": iso(pull["created"]),
-            "updated_at": iso(pull["updated"]),
-            "closed_at": iso(pull["closed_at"]),
-            "merged_at": iso(pull["merged_at"]),
-            "head": end(pull["head"], pull["heads"][-1]["sha"]),
-            "base": end(pull["base"], base_sha),
-            "requested_reviewers": [self._user(login) for login in pull["requested"]],
-            "requested_teams": [],
-            "labels": [],
-            "author_association": "OWNER",
-            "auto_merge": None,
-        }
-
-    def _full(self, name: str, pull: Pull) -> dict[str, Json]:
-        store, short = self._store, self._short(name, pull)
-        base, head = short["base"]["sha"], short["head"]["sha"]
-        files, added, removed = store.stat(name, base, head)
-        known = events.mergeable(store, name, pull)
-        return {
-            **short,
-            "merged": bool(pull["merged_at"]),
-            "merged_by": self._user(VIEWER) if pull["merged_at"] else None,
-            "mergeable": None if known == "UNKNOWN" else known == "MERGEABLE",
-            "mergeable_state": events.merge_state(store, name, pull).lower(),
-            "comments": len(pull["comments"]),
-            "review_comments": sum(len(thread["comments"]) for thread in pull["threads"]),
-            "commits": int(store.git(name, "rev-list", "--count", f"{base}..{head}") or 0),
-            "additions": added,
-            "deletions": removed,
-            "changed_files": files,
-            "maintainer_can_modify": False,
-        }
-
-    def _files(self, name: str, pull: Pull) -> list[dict[str, Json]]:
-        base = pull.get("base_sha") or self._store.sha(name, pull["base"])
-        lines = self._store.git(name, "diff", "--name-status", "--no-renames", f"{base}...{pull['heads'][-1]['sha']}")
-        words = {"A": "added", "D": "removed", "M": "modified"}
-        pairs = [line.split("\t", 1) for line in lines.splitlines()]
-        return [{"filename": path, "status": words.get(letter, "changed")} for letter, path in pairs]
-
-    def _review(self, review: dict[str, Json]) -> dict[str, Json]:
-        return {
-            "id": review["id"],
-            "user": self._user(review["author"]),
-            "state": review["state"],
-            "body": "",
-            "commit_id": review["sha"],
-            "submitted_at": iso(review["at"]),
-        }
-
-    def _comment(self, thread: dict[str, Json], comment: dict[str, Json]) -> dict[str, Json]:
-        first = thread["comments"][0]["id"]
-        return {
-            "id": comment["id"],
-            "in_reply_to_id": None if comment["id"] == first else first,
-            "path": thread["path"],
-            "line": thread["line"],
-            "side": "RIGHT",
-            "diff_hunk": thread["hunk"],
-            "body": comment["body"],
-            "user": self._user(comment["author"]),
-            "created_at": iso(comment["at"]),
-            "updated_at": iso(comment["at"]),
-        }
-
-    def _check(self, name: str, run: events.CheckRun) -> dict[str, Json]:
-        return {
-            "id": run.id,
-            "name": run.name,
-            "head_sha": run.sha,
-            "status": run.status.lower(),
-            "conclusion": run.conclusion.lower() if run.conclusion else None,
-            "started_at": iso(run.started),
-            "completed_at": iso(run.ended) if run.conclusion else None,
-            "details_url": f"{self._url}/{name}/actions/job/{run.id}",
-            "app": {"slug": "github-actions", "name": "GitHub Actions"},
-            "output": {"title": None, "summary": None, "annotations_count": 0},
-        }
 
 
 def signature(job: str) -> str:

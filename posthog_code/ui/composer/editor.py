@@ -92,9 +92,9 @@ class Editor(QPlainTextEdit):
 
     def event(self, event: QEvent) -> bool:
         # Tab is a matter of focus before it becomes a key press.
-        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Tab:
-            if self.on_key(event):
-                return True
+        press = event if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress else None
+        if press is not None and press.key() == Qt.Key.Key_Tab and self.on_key(press):
+            return True
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from posthog_code.domain.ids import CommentId
@@ -85,6 +85,8 @@ class CardBase(QWidget):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)
         self.setCursor(Qt.CursorShape.ArrowCursor)
+        # A scroll area's viewport has the role Base, in which labels would not take their own colour.
+        self.setBackgroundRole(QPalette.ColorRole.Window)
         notifier().changed.connect(self.update)
 
     def wanted_height(self, width: int) -> int:

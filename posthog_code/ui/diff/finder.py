@@ -7,7 +7,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 
 from PySide6.QtCore import QRectF, Qt, QTimer
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QWidget
 
 from posthog_code.domain.diff_index import Row
@@ -198,6 +198,7 @@ class FindBar(QFrame):
         self.setObjectName("findBar")
         self.setCursor(Qt.CursorShape.ArrowCursor)
         self.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)
+        self.setBackgroundRole(QPalette.ColorRole.Window)
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 4, 4, 4)
         row.setSpacing(2)

@@ -111,7 +111,11 @@ class Keys:
             y = view.geometry_index.top(view.cursor_place)
             if top - view.geometry_index.heights.hunk <= y <= top + view.viewport().height():
                 return view.row_at(view.cursor_place)
-        return view.row_at(view.geometry_index.place_at(top + view.geometry_index.heights.file))
+        below = top + view.geometry_index.heights.file
+        place = view.geometry_index.place_at(below)
+        row = view.row_at(place)
+        # A place that begins just below the header on top is still ahead.
+        return max(0, row - 1) if view.geometry_index.top(place) >= below else row
 
     def _go(self, row: int, *, top: bool = True) -> None:
         view = self._view

@@ -182,12 +182,18 @@ class Surface(QAbstractScrollArea):
     def _remember(self) -> tuple[dict[str, Spot | None], int]:
         if not len(self.index) or not hasattr(self, "geometry_index"):
             return {}, 0
-        top = self.scroll_top()
-        place = self.geometry_index.place_at(top) if len(self.places) else 0
+        top, place = self.scroll_top(), self.anchor_place()
         spots = {"top": spot_of(self.index, self.row_at(place))}
         if self.cursor_place >= 0:
             spots["cursor"] = spot_of(self.index, self.row_at(self.cursor_place))
         return spots, top - self.geometry_index.top(place)
+
+    def anchor_place(self) -> int:
+        """The first place that is read, below the header on top: it stays where it is when others change; -1 for
+        none."""
+        if not len(self.places):
+            return -1
+        return self.geometry_index.place_at(self.scroll_top() + self.geometry_index.heights.file)
 
     def _recall(self, spots: Mapping[str, Spot | None], offset: int) -> None:
         cursor = spots.get("cursor")
@@ -318,8 +324,7 @@ class Surface(QAbstractScrollArea):
     # ---- sizes
 
     def set_card_room(self, room: Mapping[int, int]) -> None:
-        top = self.scroll_top()
-        place = self.geometry_index.place_at(top) if len(self.places) else -1
+        top, place = self.scroll_top(), self.anchor_place()
         before = self.geometry_index.top(place) if place >= 0 else 0
         self.geometry_index.set_cards(room)
         self.fit()

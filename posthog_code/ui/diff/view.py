@@ -136,7 +136,7 @@ class DiffView(Surface):
         """Measure what is about to be painted, and put the cards where they belong."""
         top, height = self.scroll_top(), self.viewport().height()
         if self._wrap and len(self.places):
-            place = self.geometry_index.place_at(top)
+            place = self.anchor_place()
             offset = top - self.geometry_index.top(place)
             for _ in range(3):
                 if not self.geometry_index.measure(top, top + height):

@@ -28,10 +28,12 @@ def keys_in_use() -> bool:
 class FocusRing(QWidget):
     """One overlay per window that follows the focus and draws the ring of widgets that asked for one."""
 
+    _target: QWidget | None = None
+
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
-        self._target: QWidget | None = None
+        self._target = None
         self._parents: list[QWidget] = []
         self._radius = 6
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -81,7 +83,7 @@ class FocusRing(QWidget):
     def _follow(self) -> None:
         target = self._target
         wish = target.property(_PROPERTY) if target is not None and shiboken6.isValid(target) else None
-        if target is None or not wish or not keys_in_use() or not target.isVisible():
+        if target is None or not wish or not keys_in_use() or target.visibleRegion().isEmpty():
             self.hide()
             return
         look = theme()

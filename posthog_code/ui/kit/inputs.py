@@ -167,7 +167,7 @@ class SearchField(TextField):
         self.edit.setToolTip(tooltip(name or placeholder, keys) if keys else "")
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self.edit and event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and watched is self.edit:
             escaping = event.key() == Qt.Key.Key_Escape and bool(self.edit.text())
             if escaping:
                 self.edit.clear()

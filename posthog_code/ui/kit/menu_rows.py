@@ -70,9 +70,9 @@ class MenuRows(QWidget):
     def sizeHint(self) -> QSize:
         look = theme()
         width = 120
+        icons = 24 if any(item.icon or item.checked for item in self.items) else 0
         for item in self.items:
-            line = painting.text_width(item.text or item.heading, look.font("body")) + 24
-            line += 24 if item.icon or item.checked else 0
+            line = painting.text_width(item.text or item.heading, look.font("body")) + 26 + icons
             for words in (item.detail, item.note, item.reason):
                 line += painting.text_width(words, look.font("small")) + 12 if words else 0
             line += keycaps_width(item.keys) + 16 if item.keys else 0

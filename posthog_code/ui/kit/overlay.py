@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QSizePolicy, QV
 from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.buttons import Button, IconButton
 from posthog_code.ui.kit.labels import Label
-from posthog_code.ui.kit.popup import MenuItem, PopupFrame, PopupList
+from posthog_code.ui.kit.popup import SCRIM, MenuItem, PopupFrame, PopupList
 from posthog_code.ui.theme import theme
 
 __all__ = ["MenuItem", "PopupFrame", "PopupList", "Scrim", "Sheet"]
@@ -24,12 +24,14 @@ class Scrim(QWidget):
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
+        self.setProperty(SCRIM, True)
         self.cover()
         window.installEventFilter(self)
         self.hide()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self._window and event.type() == QEvent.Type.Resize:
+        # Python's attributes may be gone while Qt takes the window apart.
+        if event.type() == QEvent.Type.Resize and watched is self.parent():
             self.cover()
         return False
 
@@ -167,7 +169,7 @@ class Sheet(QFrame):
         self.setGeometry((room.width() - width) // 2, max(-shadow // 2, y), width, height)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self.scrim and event.type() == QEvent.Type.Resize:
+        if event.type() == QEvent.Type.Resize and watched is self.parent():
             self._place()
         return False
 

@@ -15,6 +15,8 @@ from posthog_code.ui.theme import theme
 __all__ = ["MenuItem", "PopupFrame", "PopupList"]
 
 _GAP = 4
+SCRIM = "kitScrim"
+"""Property of the widgets that darken the window behind a dialog."""
 
 
 class PopupFrame(QFrame):
@@ -120,7 +122,8 @@ class PopupFrame(QFrame):
             if not inside or (watched is self and not self.box().contains(event.position().toPoint())):
                 self.close_popup()
                 # A press on the control that opened the list closes it, and must not open it again.
-                return watched is self._anchor
+                # One on the scrim of a dialog is for this list, not for the dialog below it.
+                return watched is self._anchor or bool(watched.property(SCRIM))
         elif (kind == QEvent.Type.WindowDeactivate and watched is self.window()) or (
             kind == QEvent.Type.Resize and watched is self.window()
         ):
@@ -241,7 +244,7 @@ class PopupList(PopupFrame):
                 return
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self.filter and event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and watched is self.filter:
             return self.handle_key(event)
         return super().eventFilter(watched, event)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shiboken6
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSplitter, QSplitterHandle, QWidget
@@ -35,6 +36,8 @@ class Splitter(QSplitter):
 
 
 class _Handle(QSplitterHandle):
+    _grab: _Grab | None = None
+
     def __init__(self, orientation: Qt.Orientation, splitter: Splitter) -> None:
         super().__init__(orientation, splitter)
         self._grab = _Grab(splitter, self)
@@ -42,7 +45,8 @@ class _Handle(QSplitterHandle):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kinds = (QEvent.Type.Move, QEvent.Type.Resize, QEvent.Type.Show, QEvent.Type.Hide)
-        if watched is self and event.type() in kinds:
+        # Python's attribute may be gone while Qt takes the window apart, and the grab before the handle.
+        if self._grab is not None and event.type() in kinds and shiboken6.isValid(self._grab):
             self._grab.follow(event.type() != QEvent.Type.Hide)
         return False
 

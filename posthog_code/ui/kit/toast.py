@@ -231,7 +231,8 @@ class ToastArea(QWidget):
         return False
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self._window and event.type() == QEvent.Type.Resize:
+        # Python's attributes may be gone while Qt takes the window apart.
+        if event.type() == QEvent.Type.Resize and watched is self.parent():
             self._place()
         return False
 

@@ -318,17 +318,27 @@ class VirtualList(QAbstractScrollArea):
             return
         self._busy = True
         try:
-            self._take_anchor()
-            anchor, self._anchor, self._dirty = self._anchor, None, False
-            self._check_width()
-            if anchor is not None and len(self._stage.index):
-                self._lay_out(anchor)
-            else:
-                self._stage.release_all()
-                self.verticalScrollBar().setRange(0, 0)
+            room = self.viewport().width()
+            followed = self._sync_once()
+            if self.viewport().width() != room:
+                # The scroll bar came or went, which left another width for the rows.
+                self._anchor = Anchor(0, 0, at_end=True) if followed else None
+                self._sync_once()
         finally:
             self._busy = False
         self._after()
+
+    def _sync_once(self) -> bool:
+        """Lay out what is due; gives whether the end of the list was kept in sight."""
+        self._take_anchor()
+        anchor, self._anchor, self._dirty = self._anchor, None, False
+        self._check_width()
+        if anchor is None or not len(self._stage.index):
+            self._stage.release_all()
+            self.verticalScrollBar().setRange(0, 0)
+            return False
+        self._lay_out(anchor)
+        return anchor.at_end
 
     def _check_width(self) -> None:
         width = self.column_width()

@@ -67,8 +67,8 @@ def _scattered(part: str, low: str) -> Match | None:
         at = place + 1
     # Letters far from each other are chance, not meaning.
     spread = positions[-1] - positions[0] + 1 - len(part)
-    score -= spread * 0.2
-    return Match(score, tuple(positions)) if score > 0 else None
+    score -= spread * 0.5
+    return Match(score, tuple(positions)) if score > len(part) * 0.5 else None
 
 
 def _in_order(rest: str, low: str, at: int) -> bool:

@@ -52,6 +52,7 @@ class NewTaskPage(QWidget):
         self._repository_id: RepositoryId | None = None
         self._branches: dict[RepositoryId, tuple[Branch, ...]] = {}
         self._stale = False
+        self._adding = False
         self._title = Label("What should change?", self, font="display")
         self.prompt = PromptBox(ctx, self)
         self.mode = Select((), self, name="Mode", placeholder="Mode", quiet=True, keys="Shift+Tab")
@@ -107,6 +108,7 @@ class NewTaskPage(QWidget):
         column.addWidget(self.prompt)
         column.addSpacing(12)
         column.addWidget(self.grid)
+        self.adder.setContentsMargins(0, 8, 0, 0)
         column.addWidget(self.adder)
         column.addSpacing(8)
         column.addLayout(hint)
@@ -150,7 +152,7 @@ class NewTaskPage(QWidget):
         self.grid.setVisible(not none)
         self._title.setText("Add a repository" if none else "What should change?")
         self.adder.set_cancellable(not none)
-        self.adder.setVisible(none or self.adder.isVisibleTo(self))
+        self.adder.setVisible(none or self._adding)
         self._hint.setVisible(not none)
         self._hint_icon.setVisible(not none)
         self.grid.repository.set_items(repository_items(state), self._repository_id or "")
@@ -263,6 +265,7 @@ class NewTaskPage(QWidget):
     def _on_repository(self, chosen: str) -> None:
         if chosen == ADD:
             self.grid.repository.set_current(self._repository_id or "")
+            self._adding = True
             self.adder.show()
             self.adder.start()
             return
@@ -274,11 +277,12 @@ class NewTaskPage(QWidget):
 
     def _on_added(self, repository_id: str) -> None:
         self._repository_id = RepositoryId(repository_id)
-        self.adder.hide()
+        self._adding = False
         self.refresh()
         self.prompt.editor.setFocus()
 
     def _on_not_added(self) -> None:
+        self._adding = False
         if self._ctx.state.repositories:
             self.adder.hide()
             self.prompt.editor.setFocus()

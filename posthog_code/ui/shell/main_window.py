@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Protocol, cast
 
+import shiboken6
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QWidget
@@ -30,6 +31,7 @@ from posthog_code.ui.theme import theme
 
 _TITLE = "PostHog Code"
 _STOP_WITHIN_MS = 2000
+_WARM_AFTER_MS = 600
 _PAGES = {
     NEW_TASK: ("posthog_code.ui.pages.new_task", "NewTaskPage"),
     SETTINGS: ("posthog_code.ui.pages.settings", "SettingsPage"),
@@ -216,6 +218,12 @@ class MainWindow(QMainWindow):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.sidebar.refresh()
+        QTimer.singleShot(_WARM_AFTER_MS, self._warm_up)
+
+    def _warm_up(self) -> None:
+        """Makes the panels ahead of their first task, so that Start shows one at once."""
+        if shiboken6.isValid(self):
+            self.task_page.build_panels()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._layout.geometry = bytes(self.saveGeometry().toBase64().data()).decode()

@@ -130,6 +130,8 @@ def _dress(app: QApplication, look: Theme) -> None:
 
 
 def _repaint(top: QWidget) -> None:
+    """Draw everything again, and let what is measured by its font ask for another size."""
     top.update()
     for child in top.findChildren(QWidget):
+        child.updateGeometry()
         child.update()

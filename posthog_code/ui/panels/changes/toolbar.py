@@ -18,7 +18,9 @@ from posthog_code.ui.theme import notifier, theme
 
 SCOPE_NAMES = {Scope.ALL: "All changes", Scope.UNCOMMITTED: "Uncommitted", Scope.LAST_TURN: "Last turn"}
 _TIGHT = 640
-_VERY_TIGHT = 500
+"""Below, words go; then the totals; then the ring."""
+_TIGHT_TOTALS = 560
+_VERY_TIGHT = 440
 
 
 class Toolbar(QWidget):
@@ -50,6 +52,7 @@ class Toolbar(QWidget):
             self,
             name="Layout",
         )
+        self.layout_choice.setFixedWidth(self.layout_choice.sizeHint().width())
         self.display = IconButton("ph.sliders-horizontal", "Display options", self)
         self.file_slot = QHBoxLayout()
         row.addWidget(self.scope)
@@ -91,6 +94,7 @@ class Toolbar(QWidget):
         self.scope.setToolTip(f"Compare: {against} (.)")
         self.totals.set_short(not wide)
         self.viewed.set_short(not wide)
+        self.totals.setVisible(self.width() >= _TIGHT_TOTALS and self.totals.files > 0)
         self.viewed.setVisible(self.width() >= _VERY_TIGHT and self.viewed.total > 0)
 
     def open_scopes(self) -> None:
@@ -127,14 +131,15 @@ class _Size(QWidget):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self._files = self._added = self._removed = 0
+        self.files = self._added = self._removed = 0
         self._short = False
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
 
     def set_size(self, files: int, added: int, removed: int) -> None:
-        self._files, self._added, self._removed = files, added, removed
+        self.files, self._added, self._removed = files, added, removed
         self.setAccessibleName(f"{plural(files, 'file')}, {added} added, {removed} removed")
-        self.setVisible(files > 0)
+        bar = self.parentWidget()
+        self.setVisible(files > 0 and (bar is None or bar.width() >= _TIGHT_TOTALS))
         self.updateGeometry()
         self.update()
 
@@ -144,7 +149,7 @@ class _Size(QWidget):
         self.update()
 
     def _parts(self) -> list[tuple[str, str]]:
-        parts = [] if self._short else [(plural(self._files, "file"), "text.secondary")]
+        parts = [] if self._short else [(plural(self.files, "file"), "text.secondary")]
         parts.append((f"+{count(self._added)}", "diff.add.text"))
         parts.append((f"{MINUS}{count(self._removed)}", "diff.del.text"))
         return parts

@@ -20,7 +20,10 @@ from posthog_code.domain.transcript import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+_TEXTS = (AgentText, Thought)
+
+
+@dataclass(slots=True)
 class Block:
     """One row: the items first to last (inclusive) of the transcript."""
 
@@ -76,7 +79,7 @@ class Blocks:
         index, count = start, len(items)
         while index < count:
             item = items[index]
-            if isinstance(item, ToolCall) or _is_nested(item):
+            if isinstance(item, ToolCall) or (isinstance(item, _TEXTS) and item.parent_id):
                 last, stamp = self._group_end(items, index)
                 blocks.append(Block(f"g{item.key}", "tools", index, last, stamp))
                 index = last + 1
@@ -106,20 +109,20 @@ class Blocks:
 def kind_of(item: Item) -> str:
     """The kind of row that a single item makes; "" for one that shows nothing."""
     match item:
+        case AgentText():
+            return "text" if not item.text.isspace() else ""
+        case Thought():
+            return "thought" if not item.text.isspace() else ""
         case UserMessage():
             return "user"
-        case AgentText():
-            return "text" if item.text.strip() else ""
-        case Thought():
-            return "thought" if item.text.strip() else ""
+        case TurnFooter():
+            return "footer"
         case Plan():
             return "plan" if item.entries else ""
         case AskItem():
             if item.answer or item.ask is None:
                 return "answered"
             return "permission" if item.ask.kind is AskKind.PERMISSION else "question"
-        case TurnFooter():
-            return "footer"
         case Notice():
             return "line" if item.level == "info" and not item.actions else "notice"
         case _:
@@ -127,7 +130,7 @@ def kind_of(item: Item) -> str:
 
 
 def _is_nested(item: Item) -> bool:
-    return isinstance(item, AgentText | Thought) and bool(item.parent_id)
+    return isinstance(item, _TEXTS) and bool(item.parent_id)
 
 
 def _is_settled_permission(item: Item) -> bool:

@@ -40,6 +40,9 @@ ROWS: dict[str, type[Row]] = {
 }
 
 
+_TEXT_KINDS = frozenset({"text", "user", "notice"})
+
+
 class ConversationSource:
     """The blocks of the transcript, and the rows round them that come from the task: set-up, working, loading."""
 
@@ -71,10 +74,8 @@ class ConversationSource:
 
     def estimate(self, row: int, width: int) -> int:
         block = self.block(row)
-        if block.kind in ("text", "user", "notice") and block.first < len(self.view.transcript.items):
-            item = self.view.transcript.items[block.first]
-            assert isinstance(item, AgentText | UserMessage | Notice)
-            text = item.text
+        if block.kind in _TEXT_KINDS:
+            text = getattr(self.view.transcript.items[block.first], "text", "")
             lines = max(text.count("\n") + 1, len(text) * 7 // max(1, width))
             return lines * 21 + (GAP if block.kind == "text" else 44 + GAP)
         if block.kind == "tools":

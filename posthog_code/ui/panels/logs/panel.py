@@ -199,6 +199,7 @@ class LogsPanel(QWidget):
                 self._on_opened(line)
 
     def _on_search_all(self) -> None:
+        self._want_first = True
         self.sources.switch_all_on()
 
     def _on_clear(self) -> None:

@@ -53,7 +53,7 @@ class CheckRow(Row):
             self.row.addWidget(out)
         spent = Label(check_time(check, now), self, font="small", token="text.muted")
         spent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        spent.setMinimumWidth(theme().px(44))
+        spent.setMinimumWidth(max(theme().px(44), spent.sizeHint().width()))
         spent.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self.row.addWidget(spent)
 

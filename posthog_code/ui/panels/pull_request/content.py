@@ -25,6 +25,8 @@ from posthog_code.ui.theme import theme
 from posthog_code.ui.theme.glyphs import Glyph
 
 SIDE = 16
+SHORT_NAME = 16
+"""Letters up to which the name of a base branch is never shortened."""
 
 
 class Content(QWidget):
@@ -177,7 +179,8 @@ class Content(QWidget):
         row.addWidget(head)
         row.addWidget(Icon("ph.arrow-right", "text.muted", self, size=12))
         base = self._muted(pull.base, "codeSmall")
-        base.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        if len(pull.base) > SHORT_NAME:
+            base.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         row.addWidget(base)
         if pull.commits:
             row.addWidget(self._muted("·"))

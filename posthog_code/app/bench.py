@@ -1,0 +1,46 @@
+"""`posthog-code bench NAME`: one measurement of a real widget or service, printed as one line of figures.
+
+Times on a shared machine say little alone: `tests/bench` runs these in turn with their limits and takes ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from posthog_code.app.paths import Paths
+
+BENCHES = {
+    "seed": ("posthog_code.app.bench_start", "seed"),
+    "start": ("posthog_code.app.bench_start", "start"),
+    "create": ("posthog_code.app.bench_tasks", "create"),
+    "worktree": ("posthog_code.app.bench_tasks", "worktree"),
+    "changes": ("posthog_code.app.bench_tasks", "changes"),
+    "frames": ("posthog_code.app.bench_frames", "frames"),
+    "stream": ("posthog_code.app.bench_stream", "stream"),
+    "journal": ("posthog_code.app.bench_stream", "journal"),
+    "diff": ("posthog_code.app.bench_diff", "diff"),
+}
+"""Name to module and function; a function gets options and paths and gives an exit code or figures."""
+
+
+def run(options: argparse.Namespace, paths: Paths) -> int:
+    """Run one; gives the exit code."""
+    found = BENCHES.get(options.name)
+    if found is None:
+        sys.stderr.write(f"There is no benchmark {options.name}. Benchmarks: {', '.join(BENCHES)}.\n")
+        return 2
+    module, function = found
+    result = getattr(importlib.import_module(module), function)(options, paths)
+    if isinstance(result, int):
+        return result
+    show(options.name, result)
+    return 0
+
+
+def show(name: str, figures: dict[str, float | str]) -> None:
+    """One line: the name, then `key=value`, in milliseconds and megabytes unless the key says otherwise."""
+    words = [f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in figures.items()]
+    sys.stdout.write(" ".join([name, *words]) + "\n")
+    sys.stdout.flush()
