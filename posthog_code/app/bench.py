@@ -12,7 +12,7 @@ import sys
 from posthog_code.app.paths import Paths
 
 BENCHES = {
-    "seed": ("posthog_code.app.bench_start", "seed"),
+    "seed": ("posthog_code.app.bench_seed", "seed"),
     "start": ("posthog_code.app.bench_start", "start"),
     "create": ("posthog_code.app.bench_tasks", "create"),
     "worktree": ("posthog_code.app.bench_tasks", "worktree"),

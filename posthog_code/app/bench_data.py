@@ -50,8 +50,7 @@ def git(folder: Path, *words: str) -> bytes:
         ["git", *words],
         cwd=folder,
         check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         env=os.environ | GIT_ENV,
     ).stdout
 
@@ -129,14 +128,17 @@ def _line(rng: random.Random, number: int) -> str:
     return rng.choice(kinds)
 
 
-def updates(count: int) -> Iterator[dict[str, Any]]:
-    """Frames of an agent at work: mostly chunks of text, some thoughts, one tool call in sixty with its updates."""
+def updates(count: int, name: str = "call") -> Iterator[dict[str, Any]]:
+    """Frames of an agent at work: mostly chunks of text, some thoughts, one tool call in sixty with its updates.
+
+    Ids of the calls begin with `name`.
+    """
     rng = random.Random(11)
     call = ""
     for number in range(count):
         roll = rng.random()
         if number % 60 == 59:
-            call = f"call-{number}"
+            call = f"{name}-{number}"
             update: dict[str, Any] = {
                 "sessionUpdate": "tool_call", "toolCallId": call, "title": f"Read {file_name(number)}", "kind": "read",
                 "status": "pending", "locations": [{"path": file_name(number)}],
@@ -159,9 +161,3 @@ def percentile(values: Sequence[float], share: float) -> float:
     """Nearest rank; 0.5 is the median. Not a number for no values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))] if ordered else float("nan")
-
-
-def memory_mb() -> float:
-    """Resident memory of this process."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,4 +1,4 @@
-"""Builds every adapter and service by plain constructor calls."""
+"""What a running program is made of, in the order in which it is needed: the state at once, the services after."""
 
 from __future__ import annotations
 
@@ -6,44 +6,25 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
-from posthog_code.adapters.acp import make_agent_host
-from posthog_code.adapters.agents import make_catalogue
-from posthog_code.adapters.forge.github import GitHub
-from posthog_code.adapters.git import make_git
-from posthog_code.adapters.process.shell import ShellCommands
-from posthog_code.adapters.secrets.keyring_store import Keyring
 from posthog_code.adapters.storage.database import SqliteDatabase
-from posthog_code.adapters.storage.journal import FileJournals
-from posthog_code.adapters.storage.task_logs import FileTaskLogs
 from posthog_code.app.paths import Paths
 from posthog_code.domain.ids import TaskId
-from posthog_code.domain.logs import LogSource
 from posthog_code.domain.session import Ask
 from posthog_code.domain.state import AppState
-from posthog_code.domain.task import Workspace
-from posthog_code.domain.transcript import AgentText
-from posthog_code.ports.clock import Clock
-from posthog_code.ports.git import Git
-from posthog_code.services.agents import Agents
 from posthog_code.services.app import Services
-from posthog_code.services.changes import ChangesService
-from posthog_code.services.logs import Logs
-from posthog_code.services.pull_requests import PullRequests
-from posthog_code.services.reconcile import Reconcile
-from posthog_code.services.repositories import Repositories
-from posthog_code.services.reviews import Reviews
 from posthog_code.services.scope import OnError, Scope
-from posthog_code.services.session_parts import AskPolicy, SessionParts
-from posthog_code.services.sessions import Sessions
-from posthog_code.services.settings import SettingsService
-from posthog_code.services.setup import TaskSetup
-from posthog_code.services.shelf import Shelf
 from posthog_code.services.store import Store
-from posthog_code.services.tasks import TaskHooks, Tasks
+
+if TYPE_CHECKING:
+    from posthog_code.adapters.forge.github import GitHub
+    from posthog_code.app.wiring import Wired
+    from posthog_code.ports.clock import Clock
+    from posthog_code.ports.git import Git
+    from posthog_code.services.session_parts import AskPolicy
 
 log = logging.getLogger("app")
 
@@ -66,23 +47,62 @@ def log_error(name: str, error: BaseException) -> None:
     log.error("%s failed", name, exc_info=error)
 
 
+class Late:
+    """The adapters and services, made when they are first asked for."""
+
+    def __init__(self, make: Callable[[], Wired]) -> None:
+        self._make = make
+        self.made: Wired | None = None
+
+    def __call__(self) -> Wired:
+        if self.made is None:
+            self.made = self._make()
+        return self.made
+
+
+class LateServices(Services):
+    """All services. The store and the scope are there at once; the first of the others brings them all."""
+
+    def __init__(self, store: Store, scope: Scope, problems: tuple[str, ...], late: Late) -> None:
+        # The base class is frozen: its fields are filled in past it.
+        vars(self).update(store=store, scope=scope, problems=problems, _late=late)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _SERVICES:
+            raise AttributeError(name)
+        vars(self).update(vars(vars(self)["_late"]().services))
+        return vars(self)[name]
+
+
+_SERVICES = frozenset(field.name for field in fields(Services))
+
+
 @dataclass
 class Container:
     """The services, and the way to end them."""
 
     services: Services
     database: SqliteDatabase
-    forge: GitHub
-    git: Git
     paths: Paths
+    late: Late
+
+    @property
+    def forge(self) -> GitHub:
+        return self.late().forge
+
+    @property
+    def git(self) -> Git:
+        return self.late().git
 
     async def close(self) -> None:
         """End agents first, then everything that waits, then the files."""
-        await self.services.sessions.close()
+        if self.late.made is not None:
+            await self.services.sessions.close()
         stuck = await self.services.scope.close()
         if stuck:
             log.warning("did not stop in time: %s", ", ".join(stuck))
-        await self.forge.close()
+        if self.late.made is not None:
+            await self.forge.close()
         await asyncio.to_thread(self.database.close)
 
 
@@ -103,70 +123,13 @@ def build(
     env: Mapping[str, str] | None = None,
 ) -> Container:
     """Everything, connected. Call it on the loop's thread."""
-    clock = clock or SystemClock()
     store = Store(database, state)
     scope = Scope("app", on_error)
-    journals = FileJournals(paths.journals)
-    logs = Logs(store, journals, FileTaskLogs(paths.task_logs), clock)
 
-    def on_git(folder: Path, line: str) -> None:
-        task = next((t for t in store.state.tasks.values() if t.path and folder == Path(t.path)), None)
-        if task is not None:
-            logs.write(task.id, LogSource.GIT, line)
+    def make() -> Wired:
+        from posthog_code.app.wiring import wire
 
-    def is_local(folder: Path) -> bool:
-        tasks = store.state.tasks.values()
-        return any(t.workspace is Workspace.LOCAL and t.path and Path(t.path) == folder for t in tasks)
+        return wire(paths, database, store, scope, policy=policy, clock=clock or SystemClock(), env=env)
 
-    git = make_git(log=on_git, trash=paths.trash, is_local=is_local, auth=lambda url: forge.lent(url))
-    agents = Agents(store, make_catalogue(paths.agents))
-    host = make_agent_host(clock)
-    changes = ChangesService(store, git.git, git.changes, git.checkpoints, git.watcher, clock, scope)
-    sessions = Sessions(
-        SessionParts(store, journals, host, agents, git.checkpoints, git.git, changes, logs, clock, scope, policy)
-    )
-    setup = TaskSetup(store, git.git, git.worktrees, ShellCommands(), logs, clock, paths.worktrees)
-    shelf = Shelf(
-        store, git.git, git.worktrees, git.checkpoints, git.publishing, clock, paths.trash, stop_run=sessions.end
-    )
-    tasks = Tasks(store, clock, setup, shelf, TaskHooks(sessions.first_prompt, sessions.kick), scope)
-
-    async def last_words(task_id: TaskId) -> str:
-        transcript = await sessions.load_transcript(task_id)
-        return next((i.text for i in reversed(transcript.items) if isinstance(i, AgentText) and i.text.strip()), "")
-
-    keyring = Keyring()
-    forge = GitHub(
-        keyring,
-        api_url=lambda: store.state.settings.github_api_url,
-        env=env,
-        log=lambda line: pull_requests.network(line),
-    )
-    pull_requests = PullRequests(
-        store,
-        git.git,
-        git.publishing,
-        git.changes,
-        forge,
-        clock,
-        scope,
-        log=lambda task_id, source, text: logs.write(task_id, source, text),
-        summary=last_words,
-        secrets=keyring,
-    )
-    services = Services(
-        store=store,
-        scope=scope,
-        repositories=Repositories(store, git.git, clock),
-        tasks=tasks,
-        sessions=sessions,
-        changes=changes,
-        reviews=Reviews(store, clock, sessions.prompt),
-        pull_requests=pull_requests,
-        agents=agents,
-        settings=SettingsService(store),
-        logs=logs,
-        reconcile=Reconcile(store, journals, host, setup, clock),
-        problems=tuple(database.problems),
-    )
-    return Container(services, database, forge, git.git, paths)
+    late = Late(make)
+    return Container(LateServices(store, scope, tuple(database.problems), late), database, paths, late)

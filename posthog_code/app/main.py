@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -48,7 +49,7 @@ def _own_child(argv: Sequence[str]) -> int | None:
     return None
 
 
-def _with_window(options: object, paths: Paths) -> int:
+def _with_window(options: argparse.Namespace, paths: Paths) -> int:
     try:
         from posthog_code.app import window
     except ImportError as error:
@@ -63,4 +64,16 @@ def _with_window(options: object, paths: Paths) -> int:
             "posthog-code doctor tells what is missing. The commands work without it.\n"
         )
         return 3
-    return window.run(options, paths)
+    if options.command == "shots":
+        from posthog_code.app import shots
+
+        return shots.run(options, paths)
+    if options.command == "bench":
+        from posthog_code.app import bench
+
+        return bench.run(options, paths)
+    if options.command == "demo":
+        from posthog_code.app import demo
+
+        return demo.run(options, paths)
+    return window.open_window(paths)

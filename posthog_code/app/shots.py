@@ -101,6 +101,7 @@ def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int
             return True
         finally:
             shown.close()
+            context.bridge.close()
             shown.deleteLater()
 
     return loop.run(app, main)

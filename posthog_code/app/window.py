@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import importlib
 import signal
 import sys
 from collections.abc import Callable
 
-from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from posthog_code.app import crash, logs, loop
@@ -20,28 +19,12 @@ from posthog_code.domain.state import Topic
 from posthog_code.ui.actions import Actions
 from posthog_code.ui.bridge import Bridge
 from posthog_code.ui.context import UiContext
+from posthog_code.ui.kit.after_paint import after_paint
 from posthog_code.ui.nav import Nav
 from posthog_code.ui.shell.main_window import MainWindow
 from posthog_code.ui.theme import apply_theme
 
 AfterStart = Callable[[Container, UiContext], None]
-
-
-def run(options: argparse.Namespace, paths: Paths) -> int:
-    """The window on the person's data, or on the demo world; gives the exit code."""
-    if options.command == "shots":
-        from posthog_code.app import shots
-
-        return shots.run(options, paths)
-    if options.command == "bench":
-        from posthog_code.app import bench
-
-        return bench.run(options, paths)
-    if options.command == "demo":
-        from posthog_code.app import demo
-
-        return demo.run(options, paths)
-    return open_window(paths)
 
 
 def open_window(paths: Paths, after_start: AfterStart | None = None) -> int:
@@ -127,22 +110,27 @@ async def _live(
             dress(app, container)
 
     services.store.subscribe(on_change)
-    # After the first paint: the person sees the list before anything is looked for.
-    QTimer.singleShot(0, lambda: services.scope.spawn(_behind_first_paint(container, context), "start"))
-    instance.listen(lambda: _to_front(window))
+
+    async def behind() -> None:
+        instance.listen(lambda: _to_front(window))
+        await _behind_first_paint(container, context)
+
+    # The person sees the list before anything else is looked for, or even imported.
+    after_paint(window.sidebar.list.viewport(), lambda: services.scope.spawn(behind(), "start"))
     if after_start is not None:
         after_start(container, context)
     try:
         await closed.wait()
     finally:
         window.hide()
+        context.bridge.close()
         await container.close()
-        window.deleteLater()
     return 0
 
 
 async def _behind_first_paint(container: Container, context: UiContext) -> None:
     services = container.services
+    await asyncio.to_thread(importlib.import_module, "posthog_code.app.wiring")
     interrupted = await services.reconcile.run()
     await services.pull_requests.recover()
     for problem in services.problems:

@@ -20,6 +20,8 @@ class SplitRows:
     def __init__(self, index: DiffIndex) -> None:
         self._index = index
         self._first = array("I")
+        self._rows = array("I")
+        """The first row of the index in each segment."""
         self._left, self._left_count = array("I"), array("I")
         self._right, self._right_count = array("I"), array("I")
         self._taken = 0
@@ -67,11 +69,12 @@ class SplitRows:
         self._count = first[-1] + max(left_count[-1], right_count[-1]) if first else 0
 
     def _open(self, left: int, left_count: int, right: int, right_count: int) -> None:
+        start = 0
         if self._first:
-            start = self._first[-1] + max(self._left_count[-1], self._right_count[-1])
-        else:
-            start = 0
+            before, beside = self._left_count[-1], self._right_count[-1]
+            start = self._first[-1] + (before if before > beside else beside)
         self._first.append(start)
+        self._rows.append(left if left < right else right)
         self._left.append(left)
         self._left_count.append(left_count)
         self._right.append(right)
@@ -88,15 +91,7 @@ class SplitRows:
 
     def place_of(self, row: int) -> int:
         """Where a row of the index stands."""
-        # Segments cover the rows of the index in order; the one that has `row` starts at or before it.
-        low, high = 0, len(self._first)
-        while low < high:
-            middle = (low + high) // 2
-            if min(self._left[middle], self._right[middle]) <= row:
-                low = middle + 1
-            else:
-                high = middle
-        segment = max(0, low - 1)
+        segment = bisect_right(self._rows, row) - 1
         left = row - self._left[segment]
         if 0 <= left < self._left_count[segment]:
             return self._first[segment] + left

@@ -77,6 +77,7 @@ class TurnFold:
         self._checkpoint = str(params.get("checkpoint") or "")
         number = params.get("turn")
         transcript = self._rows.transcript
+        self._footer = None
         if not isinstance(number, int):
             return
         user = transcript.items[self._user] if self._user is not None else None
@@ -128,6 +129,8 @@ class TurnFold:
             return
         reason = str(result.get("stopReason") or "end_turn")
         self._end(at)
+        if reason == "error":
+            self._tell_failure(str(result.get("error") or ""), at)
         early = _STOPPED_EARLY.get(reason)
         if early:
             actions = ("continue_turn",) if reason != "refusal" else ()
@@ -198,6 +201,10 @@ class TurnFold:
         text = str(error.get("message") or "")
         if detail and str(detail) not in text:
             text = f"{text}: {detail}" if text else str(detail)
+        self._tell_failure(text, at)
+        self._foot("error", at)
+
+    def _tell_failure(self, text: str, at: float) -> None:
         self._rows.add(
             Notice(
                 key=self._rows.key("n"),
@@ -208,7 +215,6 @@ class TurnFold:
                 actions=("retry_turn", "show_logs"),
             )
         )
-        self._foot("error", at)
 
     def _end(self, at: float) -> None:
         transcript = self._rows.transcript

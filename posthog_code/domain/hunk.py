@@ -16,12 +16,12 @@ def hunk_key(index: DiffIndex, hunk: Hunk) -> str:
 
     It survives commits, a moved base and edits elsewhere in the file, which change line numbers and context only.
     """
-    digest, size = _changed_lines(index, hunk), _size(index, hunk)
+    digest, size = hunk_digest(index, hunk), _size(index, hunk)
     ordinal = 0
     for other in index.hunks(hunk.file):
         if other.number >= hunk.number:
             break
-        if _size(index, other) == size and _changed_lines(index, other) == digest:
+        if _size(index, other) == size and hunk_digest(index, other) == digest:
             ordinal += 1
     return f"{digest}.{ordinal}"
 
@@ -31,7 +31,8 @@ def _size(index: DiffIndex, hunk: Hunk) -> tuple[int, int]:
     return count(Row.ADDED, hunk.row, hunk.end_row), count(Row.REMOVED, hunk.row, hunk.end_row)
 
 
-def _changed_lines(index: DiffIndex, hunk: Hunk) -> str:
+def hunk_digest(index: DiffIndex, hunk: Hunk) -> str:
+    """The identity without the place among equal ones: cheap, where something else tells those apart."""
     digest = blake2b(index.files[hunk.file].path.encode("utf-8", "surrogateescape"), digest_size=12)
     for row in range(hunk.row + 1, hunk.end_row):
         if index.kinds[row] in _CHANGED:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from posthog_code.services.agents import Agents
-from posthog_code.services.changes import ChangesService
-from posthog_code.services.logs import Logs
-from posthog_code.services.pull_requests import PullRequests
-from posthog_code.services.reconcile import Reconcile
-from posthog_code.services.repositories import Repositories
-from posthog_code.services.reviews import Reviews
-from posthog_code.services.scope import Scope
-from posthog_code.services.sessions import Sessions
-from posthog_code.services.settings import SettingsService
-from posthog_code.services.store import Store
-from posthog_code.services.tasks import Tasks
+if TYPE_CHECKING:
+    from posthog_code.services.agents import Agents
+    from posthog_code.services.changes import ChangesService
+    from posthog_code.services.logs import Logs
+    from posthog_code.services.pull_requests import PullRequests
+    from posthog_code.services.reconcile import Reconcile
+    from posthog_code.services.repositories import Repositories
+    from posthog_code.services.reviews import Reviews
+    from posthog_code.services.scope import Scope
+    from posthog_code.services.sessions import Sessions
+    from posthog_code.services.settings import SettingsService
+    from posthog_code.services.store import Store
+    from posthog_code.services.tasks import Tasks
 
 
 @dataclass(frozen=True)

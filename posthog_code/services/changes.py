@@ -49,7 +49,7 @@ class ChangesService:
     async def _points(self, task: Task, scope: Scope) -> tuple[Path, str, str]:
         """(folder, old commit, new commit or "" for the files on disk) of a scope."""
         folder = Path(task.path) if task.path else None
-        if folder is None or not folder.is_dir():
+        if folder is None or not folder.is_dir() or task.phase is TaskPhase.ARCHIVED:
             repository = self._store.state.repositories.get(task.repository_id)
             if task.snapshot and repository:
                 return Path(repository.path), task.base_commit, task.snapshot
@@ -143,12 +143,26 @@ class ChangesService:
             del self._watches[task_id]
 
     async def _follow(self, task_id: TaskId) -> None:
-        path = Path(self._task(task_id).path)
-        if not path.is_dir() or self._task(task_id).phase is TaskPhase.ARCHIVED:
+        task = await self._set_up(task_id)
+        path = Path(task.path)
+        if not task.path or not path.is_dir() or task.phase is TaskPhase.ARCHIVED:
             return
         await self._try_refresh(task_id)
         async for _event in self._watcher.changes(path):
             await self._try_refresh(task_id)
+
+    async def _set_up(self, task_id: TaskId) -> Task:
+        """The task, once it has its folder; a task in view may still be waiting for it."""
+        changed = asyncio.Event()
+        unsubscribe = self._store.subscribe(lambda topics: changed.set() if Topic("task", task_id) in topics else None)
+        waiting = (TaskPhase.SETTING_UP, TaskPhase.SETUP_FAILED)
+        try:
+            while not (task := self._task(task_id)).path and task.phase in waiting:
+                changed.clear()
+                await changed.wait()
+        finally:
+            unsubscribe()
+        return task
 
     async def _try_refresh(self, task_id: TaskId) -> None:
         try:

@@ -10,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from posthog_code.domain.frame_lines import describe
+from posthog_code.domain.frame_lines import FrameLines
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.logs import LogLine, LogSource
 from posthog_code.domain.state import Topic
@@ -41,6 +41,7 @@ class LogView:
     def __init__(self, journal: Path) -> None:
         self._entries: list[_Entry] = []
         self._journal = journal
+        self.frames = FrameLines()
         self.rev = 0
         self.dropped = 0
         """Oldest lines that are only on disk."""
@@ -105,7 +106,7 @@ class Logs:
     def frame(self, task_id: TaskId, frame: Frame, direction: str, at: float) -> None:
         """Tell the view, if there is one, of a frame that is in the journal already."""
         view = self._views.get(task_id)
-        if view is not None and (described := describe(frame, direction)) is not None:
+        if view is not None and (described := view.frames.describe(frame, direction)) is not None:
             source, text, level = described
             view.add([_Entry(at, source, text, level, frame)])
             self._store.touch(Topic("log", task_id))
@@ -131,7 +132,7 @@ class Logs:
         entries = [_Entry(line.at, line.source, line.text, line.level, line.data) for line in self._files.read(task_id)]
         if session_id:
             for frame, direction, at, offset, length in self._journals.read_located(session_id):
-                if (described := describe(frame, direction)) is not None:
+                if (described := view.frames.describe(frame, direction)) is not None:
                     source, text, level = described
                     entries.append(_Entry(at, source, text, level, "", offset, length))
         entries.sort(key=attrgetter("at"))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from posthog_code.domain import check_log, check_prompt
 from posthog_code.domain import pull_request_text as words
@@ -30,6 +29,7 @@ from posthog_code.ports.forge import Forge, Secrets
 from posthog_code.ports.git import Changes, Git, Publishing
 from posthog_code.services.publish_proposal import Place, Proposals, Summary, compare_url, located, place_of
 from posthog_code.services.publish_saga import Log, Publisher, form_key, pull_topics
+from posthog_code.services.publish_watch import Spawner, Watches
 from posthog_code.services.store import Store
 
 WRITE_EVERY = 60.0
@@ -39,12 +39,6 @@ SIGNED_OUT_EVERY = 300.0
 """Seconds between looks for a token that may have turned up."""
 LOGS_KEPT = 30
 _asking: contextvars.ContextVar[TaskId | None] = contextvars.ContextVar("asking", default=None)
-
-
-class Spawner(Protocol):
-    """The part of a Scope that is needed."""
-
-    def spawn(self, coro: Coroutine[Any, Any, Any], name: str, /) -> asyncio.Task[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +52,6 @@ class Unpushed:
 
     def __bool__(self) -> bool:
         return bool(self.files or self.commits)
-
-
-@dataclass(slots=True)
-class _Watch:
-    count: int = 0
-    running: asyncio.Task[Any] | None = None
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    read: bool = True
-    """Read when woken, rather than only work out the next time again."""
 
 
 @dataclass(slots=True)
@@ -108,11 +93,11 @@ class PullRequests:
         """`log(task_id, source, line)` writes to the task's log; `summary` gives the agent's last words."""
         self._store, self._git, self._forge, self._clock = store, git, forge, clock
         self._publishing = publishing
-        self._scope, self._log, self._secrets = scope, log, secrets
+        self._log, self._secrets = log, secrets
         self._proposals = Proposals(store, git, publishing, changes, forge, summary)
         self._publisher = Publisher(store, publishing, forge, clock, log)
         self._known: dict[TaskId, _Known] = {}
-        self._watches: dict[TaskId, _Watch] = {}
+        self._watches = Watches(scope, self._refresh, self._delay)
         self._logs: dict[tuple[str, float], tuple[str, str]] = {}
 
     # -- opening one ---------------------------------------------------------------------------------------------
@@ -123,7 +108,7 @@ class PullRequests:
             proposal = await self._proposals.propose(task_id)
         if proposal.existing is not None:
             await self._keep(task_id, proposal.existing)
-            self._wake(task_id)
+            self._watches.wake(task_id)
         typed = self.form(task_id)
         return replace(proposal, new=typed) if typed else proposal
 
@@ -136,7 +121,7 @@ class PullRequests:
         known = self._of(task_id)
         known.problem, known.loaded, known.failures, known.ended = None, True, 0, False
         known.expected, known.quick = (sha if pull.head_sha != sha else ""), 1
-        self._wake(task_id)
+        self._watches.wake(task_id)
         return pull
 
     async def push(self, task_id: TaskId, message: str = "") -> PullRequest:
@@ -152,7 +137,7 @@ class PullRequests:
         known.unpushed = Unpushed()
         known.expected, known.quick = (sha if pull.head_sha != sha else ""), 1
         self._store.touch(Topic("pull_request", task_id))
-        self._wake(task_id)
+        self._watches.wake(task_id)
         return pull
 
     def creating(self, task_id: TaskId) -> bool:
@@ -232,24 +217,14 @@ class PullRequests:
         try:
             return await self._refresh(task_id)
         finally:
-            self._wake(task_id, read=False)
+            self._watches.wake(task_id, read=False)
 
     def watch(self, task_id: TaskId) -> None:
         """Keep it fresh until `unwatch`; may be nested."""
-        watch = self._watches.setdefault(task_id, _Watch())
-        watch.count += 1
-        if watch.running is None or watch.running.done():
-            watch.running = self._scope.spawn(self._follow(task_id, watch), f"pull-request-{task_id}")
+        self._watches.add(task_id)
 
     def unwatch(self, task_id: TaskId) -> None:
-        watch = self._watches.get(task_id)
-        if watch is None:
-            return
-        watch.count -= 1
-        if watch.count <= 0:
-            del self._watches[task_id]
-            if watch.running is not None:
-                watch.running.cancel()
+        self._watches.remove(task_id)
 
     async def check_log(self, task_id: TaskId, check: Check) -> str:
         """The part of a check's log that says why it failed. Raises NotFound when there is none."""
@@ -280,8 +255,7 @@ class PullRequests:
             login = await self._forge.sign_in(located(await self._place(task_id)), token)
         for known in self._known.values():
             known.failures = 0
-        for watched in self._watches:
-            self._wake(watched)
+        self._watches.wake_all()
         return login
 
     async def can_store_token(self) -> bool:
@@ -342,21 +316,6 @@ class PullRequests:
             return Unpushed()  # no worktree, or somebody else pushed what is not fetched here
         return Unpushed(len(paths), len(commits))
 
-    async def _follow(self, task_id: TaskId, watch: _Watch) -> None:
-        while True:
-            watch.wake.clear()
-            if watch.read:
-                try:
-                    await self._refresh(task_id)
-                except UserError:
-                    pass  # it is in `problem`, and shown
-            watch.read = False
-            delay = self._delay(task_id)
-            try:
-                await asyncio.wait_for(watch.wake.wait(), delay)
-            except TimeoutError:
-                watch.read = True
-
     def _delay(self, task_id: TaskId) -> float | None:
         known, now = self._of(task_id), self._clock.now()
         pull = self._store.state.pull_requests.get(task_id)
@@ -405,12 +364,6 @@ class PullRequests:
 
     def _of(self, task_id: TaskId) -> _Known:
         return self._known.setdefault(task_id, _Known())
-
-    def _wake(self, task_id: TaskId, read: bool = True) -> None:
-        watch = self._watches.get(task_id)
-        if watch is not None:
-            watch.read = watch.read or read
-            watch.wake.set()
 
 
 class _for:

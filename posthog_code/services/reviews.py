@@ -64,7 +64,10 @@ class Reviews:
         await self._change(task_id, lambda now: tuple(sorted((*now, *back), key=lambda c: c.created_at)))
 
     async def send(self, task_id: TaskId, note: str = "", only: tuple[CommentId, ...] | None = None) -> bool:
-        """One follow-up with every pending comment, or with those in `only`. True when the agent got it now, False when it is queued."""
+        """One follow-up with every pending comment, or with those in `only`.
+
+        True when the agent got it now, False when it is queued.
+        """
         chosen = (c for c in self.pending(task_id) if only is None or c.id in only)
         comments = tuple(sorted(chosen, key=lambda c: (c.path, c.start)))
         if not comments and not note.strip():

@@ -270,6 +270,7 @@ class SessionActor:
             "turn_ended",
             turn=done.number,
             stopReason=reason,
+            error=error,
             duration=round(seconds, 3),
             files=done.files,
             added=done.added,
@@ -310,6 +311,7 @@ class SessionActor:
     async def _checkpoint(self, name: str, message: str) -> str:
         ref = f"refs/posthog-code/{self.task_id}/{name}"
         snapshot = await self._parts.checkpoints.take(Path(self._task.path), ref, message)
+        self._parts.logs.write(self.task_id, LogSource.GIT, f"checkpoint  {name}  {snapshot.commit[:8]}")
         return snapshot.commit
 
     async def _sync_regularly(self) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posthog_code.domain.errors import InvalidInput, NotFound
+from posthog_code.domain.errors import Conflict, InvalidInput, NotFound
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.task import Repository, Task, TaskPhase, Workspace
 from posthog_code.ports.clock import Clock
-from posthog_code.ports.git import Checkpoints, Git, Publishing, Worktrees
+from posthog_code.ports.git import Checkpoints, Git, Publishing, Snapshot, Worktrees
 from posthog_code.services import edits
 from posthog_code.services.store import Store
 
@@ -113,20 +114,37 @@ class Shelf:
     async def _bring_back(self, task: Task) -> None:
         phase = TaskPhase.READY if task.path else TaskPhase.SETUP_FAILED
         if task.workspace is Workspace.WORKTREE and task.path:
-            repository = Path(self._repository(task).path)
-            path = Path(task.path)
-            if not task.snapshot:
-                raise NotFound(
-                    "There is no snapshot of this worktree.", f"The branch {task.branch} still has its commits."
-                )
-            snapshot = await self._checkpoints.read(repository, task.snapshot)
-            if not path.exists():
-                branch = snapshot.branch or task.branch
-                await self._worktrees.readd(repository, path, branch=branch, head=snapshot.head, task_id=task.id)
-                await self._checkpoints.restore(path, snapshot)
-                if task.trash_path:
-                    await self._worktrees.take_rest(Path(task.trash_path), path)
+            await self._remake(task)
         await self._edit(task.id, phase=phase, archived_at=0.0, deleted_at=0.0, snapshot="", trash_path="")
+
+    async def _remake(self, task: Task) -> None:
+        """The worktree as it was put away: the folder itself from the trash, else its snapshot."""
+        repository, path = Path(self._repository(task).path), Path(task.path)
+        if not task.snapshot:
+            raise NotFound("There is no snapshot of this worktree.", f"The branch {task.branch} still has its commits.")
+        snapshot = await self._checkpoints.read(repository, task.snapshot)
+        if path.exists():
+            await self._finish_half_made(task, path, snapshot)
+            return
+        try:
+            await self._worktrees.put_back(repository, Path(task.trash_path or self._trash), path, task_id=task.id)
+            return
+        except (NotFound, Conflict):
+            branch = snapshot.branch or task.branch
+            await self._worktrees.readd(repository, path, branch=branch, head=snapshot.head, task_id=task.id)
+        await self._checkpoints.restore(path, snapshot)
+        with contextlib.suppress(NotFound):
+            # Without its trash the snapshot is all there is, and all that was promised.
+            await self._worktrees.take_rest(Path(task.trash_path or self._trash), path)
+
+    async def _finish_half_made(self, task: Task, path: Path, snapshot: Snapshot) -> None:
+        """A restore that was cut short left the folder: complete it, but only if it is ours."""
+        known = await self._worktrees.list(Path(self._repository(task).path))
+        if not any(facts.path == path and facts.task_id == task.id for facts in known):
+            raise Conflict(f"{path} exists and is not this task's worktree.", "Move it away, then restore again.")
+        if not await self._checkpoints.verify(path, snapshot):
+            await self._checkpoints.take(path, f"refs/posthog-code/{task.id}/before-restore", "Before a second restore")
+            await self._checkpoints.restore(path, snapshot)
 
     def _repository(self, task: Task) -> Repository:
         repository = self._store.state.repositories.get(task.repository_id)

@@ -43,6 +43,7 @@ class CommandRegistry(QObject):
         super().__init__(parent)
         self._commands: dict[str, Command] = {}
         self._window: QWidget | None = None
+        self._may_run: Callable[[], bool] = _always
         self._actions: dict[str, QAction] = {}
 
     def register(self, command: Command, owner: QObject | None = None) -> Callable[[], None]:
@@ -89,9 +90,13 @@ class CommandRegistry(QObject):
         keys = self.keys_text(command_id)
         return f"{text} ({keys})" if keys else text
 
-    def attach(self, window: QWidget) -> None:
-        """Binds all keys to `window`, also those of commands that are registered later."""
+    def attach(self, window: QWidget, may_run: Callable[[], bool] = _always) -> None:
+        """Binds all keys to `window`, also those of commands that are registered later.
+
+        Keys do nothing while `may_run` says no (a dialog is open over the window).
+        """
         self._window = window
+        self._may_run = may_run
         for command in self._commands.values():
             for keys in command.keys:
                 self._bind(keys)
@@ -110,6 +115,8 @@ class CommandRegistry(QObject):
         self._actions[name] = action
 
     def _on_triggered(self) -> None:
+        if not self._may_run():
+            return
         sender = self.sender()
         name = sender.property("keys") if sender is not None else ""
         for command in reversed(self._commands.values()):

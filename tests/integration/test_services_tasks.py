@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,6 +177,14 @@ def fill(worktree: Path) -> None:
     (worktree / "kept.log").write_text("ignored, but somebody's\n")
 
 
+def without_ignored(state: tuple[object, ...]) -> tuple[object, ...]:
+    """What a snapshot promises: ignored files live on in the trash only."""
+    tree = state[0]
+    assert isinstance(tree, dict)
+    kept = {path: value for path, value in tree.items() if not path.endswith(".log") and "__pycache__" not in path}
+    return (kept, *state[1:])
+
+
 def state_of(worktree: Path) -> tuple[object, ...]:
     return (
         tree_hash(worktree),
@@ -185,7 +194,7 @@ def state_of(worktree: Path) -> tuple[object, ...]:
     )
 
 
-@pytest.mark.parametrize("way", ["archive", "delete"])
+@pytest.mark.parametrize("way", ["archive", "archive, trash emptied", "archive, restore cut short", "delete"])
 def test_putting_away_and_bringing_back_gives_the_same_tree_and_index(
     tmp_path: Path, repository: Path, way: str
 ) -> None:
@@ -201,7 +210,7 @@ def test_putting_away_and_bringing_back_gives_the_same_tree_and_index(
             before = state_of(worktree)
             risk = await services.tasks.risk(task_id)
             assert risk.unpushed_commits == 1 and "large.bin" in risk.uncommitted
-            if way == "archive":
+            if way.startswith("archive"):
                 await services.tasks.archive(task_id)
                 assert task_of(services, task_id).phase is TaskPhase.ARCHIVED
             else:
@@ -209,7 +218,16 @@ def test_putting_away_and_bringing_back_gives_the_same_tree_and_index(
                 assert task_id not in {t.id for t in services.store.state.visible_tasks()}
             assert not worktree.exists()
             assert (await services.sessions.load_transcript(task_id)).items
-            if way == "archive":
+            if way == "archive, trash emptied":
+                shutil.rmtree(task_of(services, task_id).trash_path)
+                before = without_ignored(before)
+            if way == "archive, restore cut short":
+                task = task_of(services, task_id)
+                await container.services.tasks._shelf._worktrees.readd(
+                    repository, worktree, branch=task.branch, head=str(before[3]), task_id=task_id
+                )
+                before = without_ignored(before)
+            if way.startswith("archive"):
                 found = await services.changes.refresh(task_id)
                 assert "large.bin" in {f.path for f in found.files}
                 await services.tasks.restore(task_id)
@@ -228,7 +246,9 @@ def test_a_failing_set_up_script_says_so_and_can_be_run_again(tmp_path: Path, re
         async with running(tmp_path / "home") as container:
             services = container.services
             repository_id = await services.repositories.add(repository)
-            script = "echo installing $POSTHOG_CODE_BRANCH on $POSTHOG_CODE_PORT\n[ -f ready ] || { echo no ready; exit 3; }"
+            script = (
+                "echo installing $POSTHOG_CODE_BRANCH on $POSTHOG_CODE_PORT\n[ -f ready ] || { echo no ready; exit 3; }"
+            )
             await services.repositories.update(repository_id, setup_script=script)
             task_id = await start_task(services, repository, "Improve the add function")
             task = task_of(services, task_id)

@@ -28,6 +28,7 @@ from posthog_code.domain.pull_request import (
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import DiffStat, Repository, Step, StepState, Task, TaskPhase, Workspace
 from posthog_code.ports.git import Branch
+from posthog_code.services.pull_requests import Unpushed
 from posthog_code.ui.actions import Actions
 from posthog_code.ui.bridge import Bridge
 from posthog_code.ui.context import UiContext
@@ -187,6 +188,7 @@ class FakePulls:
         self.proposal = PROPOSAL
         self.fail: UserError | None = None
         self.keyring = True
+        self.behind = Unpushed()
         self.typed: NewPullRequest | None = None
 
     def watch(self, task_id: TaskId) -> None:
@@ -203,6 +205,15 @@ class FakePulls:
 
     def creating(self, task_id: TaskId) -> bool:
         return self.is_creating
+
+    def unpushed(self, task_id: TaskId) -> Unpushed:
+        return self.behind
+
+    async def push(self, task_id: TaskId, message: str = "") -> PullRequest:
+        self.calls.append(("push", task_id))
+        self.behind = Unpushed()
+        self.store.change(Topic("pull_request", T))
+        return PULL
 
     def form(self, task_id: TaskId) -> NewPullRequest | None:
         return self.typed

@@ -241,6 +241,9 @@ class FakeLogs(Notes):
     async def load(self, task_id: TaskId) -> None:
         self.note("load", task_id)
 
+    def forget(self, task_id: TaskId) -> None:
+        self.note("forget", task_id)
+
 
 @dataclass
 class FakeServices:

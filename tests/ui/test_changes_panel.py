@@ -65,6 +65,17 @@ def test_it_shows_the_list_and_the_diff(open_panel: Callable[[], ChangesPanel], 
     assert world.changes.watched == []
 
 
+def test_comments_do_not_scroll_a_diff_that_is_being_read(
+    open_panel: Callable[[], ChangesPanel], world: World, qtbot: QtBot
+) -> None:
+    world.state = replace(world.state, comments={TASK: (comment(1, 28, "Match it"), comment(2, 900, "Gone"))})
+    panel = open_panel()
+    panel.resize(900, 300)
+    panel.grab()
+    assert panel.view.scroll_top() == 0
+    assert panel.view.cards.place_of(world.state.comments[TASK][1].id) == 0  # below the header of its file
+
+
 def test_no_changes_yet(open_panel: Callable[[], ChangesPanel], world: World, qtbot: QtBot) -> None:
     world.changes.data = b""
     panel = open_panel()

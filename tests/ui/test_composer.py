@@ -13,11 +13,13 @@ from pytestqt.qtbot import QtBot
 from posthog_code.domain.errors import InvalidInput
 from posthog_code.domain.ids import CommentId
 from posthog_code.domain.review import Comment
-from posthog_code.domain.session import SessionPhase, Usage
+from posthog_code.domain.session import AgentCommand, SessionPhase, Usage
+from posthog_code.domain.settings import Settings
 from posthog_code.domain.task import TaskPhase
 from posthog_code.ui.composer import Composer
 from posthog_code.ui.composer.bar import mode_icon
 from posthog_code.ui.composer.mentions import rank_files, token_at
+from posthog_code.ui.kit.popup import PopupList
 from tests.ui.conversation_world import REPOSITORY, TASK, World
 
 Key, Mod = Qt.Key, Qt.KeyboardModifier
@@ -27,10 +29,10 @@ class Desk:
     def __init__(self, qtbot: QtBot, world: World) -> None:
         self.qtbot, self.world = qtbot, world
         self.window = QWidget()
-        self.window.resize(600, 600)
+        self.window.resize(600, 800)
         qtbot.addWidget(self.window)
         self.composer = Composer(world.ctx, self.window)
-        self.composer.setGeometry(0, 380, 600, 220)
+        self.composer.setGeometry(0, 560, 600, 240)
         self.composer.set_task(TASK)
         self.window.show()
         qtbot.waitExposed(self.window)
@@ -196,6 +198,24 @@ def test_context_ring(desk: Desk) -> None:
     desk.world.set_session(usage=Usage())
     desk.settle()
     assert not ring.isVisible()
+
+
+def test_the_ring_offers_to_compact(desk: Desk) -> None:
+    desk.world.set_session(commands=(AgentCommand("compact"),))
+    desk.settle()
+    desk.qtbot.mouseClick(desk.composer.bar.ring, Qt.MouseButton.LeftButton)
+    popup = next(p for p in desk.window.findChildren(PopupList) if p.accessibleName() == "Context")
+    desk.qtbot.keyClick(popup, Key.Key_Return)
+    assert desk.world.called("sessions.prompt") == [(TASK, "/compact", ())]
+
+
+def test_enter_breaks_the_line_when_it_is_not_to_send(desk: Desk) -> None:
+    desk.world.set(settings=Settings(send_with_enter=False))
+    desk.type("one")
+    desk.key(Key.Key_Return)
+    assert desk.composer.text() == "one\n" and not desk.world.called("sessions.prompt")
+    desk.key(Key.Key_Return, Mod.ControlModifier)
+    assert desk.world.called("sessions.prompt") == [(TASK, "one", ())]
 
 
 def test_it_grows_from_two_to_twelve_lines(desk: Desk) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from tests.ui.diff_world import DIFF, index_of, long_diff
 
 from posthog_code.domain.diff_index import DiffIndex, Row
 from posthog_code.ui.diff import geometry as module
 from posthog_code.ui.diff.geometry import Geometry, Heights
 from posthog_code.ui.diff.rows import Places, make_places
+from tests.ui.diff_world import DIFF, index_of, long_diff
 
 
 def naive(index: DiffIndex, places: Places, geometry: Geometry, cards: dict[int, int], lines: object) -> list[int]:

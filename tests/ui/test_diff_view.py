@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAccessible, QGuiApplication
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
-from tests.ui.diff_world import DIFF, NOW, SUBMIT, comment, index_of, long_diff
 
 from posthog_code.domain.diff_index import DiffIndex, Row
+from posthog_code.domain.review import CommentState
 from posthog_code.ui.diff import hunkbar
 from posthog_code.ui.diff.accessible import describe
 from posthog_code.ui.diff.comments import CommentCard, CommentDraft, DraftCard
 from posthog_code.ui.diff.feeder import Feeder
 from posthog_code.ui.diff.header import layout_header
 from posthog_code.ui.diff.view import DiffView
+from tests.ui.diff_world import DIFF, NOW, SUBMIT, comment, index_of, long_diff
 
 K = Qt.Key
 SHIFT, CTRL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
@@ -314,6 +317,23 @@ def test_screen_readers_hear_a_list(view: DiffView) -> None:
     assert child.text(QAccessible.Text.Name) == "hunk -1,4 +1,5"
     assert child.text(QAccessible.Text.Value) == f"2 of {len(view.places)}"
     assert interface.childCount() > 10 and interface.indexOfChild(child) == 1
+
+
+def test_screen_readers_reach_the_comments(view: DiffView, qtbot: QtBot) -> None:
+    view.set_comments([comment(1, 28, "Match it")])
+    qtbot.waitUntil(lambda: view.findChild(CommentCard) is not None and view.findChild(CommentCard).isVisible())
+    interface = QAccessible.queryAccessibleInterface(view)
+    last = interface.child(interface.childCount() - 1)
+    assert last.text(QAccessible.Text.Name) == "Comment, pending: Match it"
+    assert interface.indexOfChild(last) == interface.childCount() - 1
+
+
+def test_d_settles_what_was_sent(view: DiffView, qtbot: QtBot) -> None:
+    view.set_comments([replace(comment(1, 28, "Match it"), state=CommentState.SENT)])
+    press(view, K.Key_N)
+    with qtbot.waitSignal(view.commentResolved) as told:
+        press(view, K.Key_D)
+    assert told.args == ["c1"]
 
 
 def test_files_without_lines_say_why(view: DiffView) -> None:

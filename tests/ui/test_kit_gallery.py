@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import QPoint, QRectF, QtMsgType, qInstallMessageHandler
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QAccessible, QImage, QPainter
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -272,3 +272,19 @@ def test_the_sheet_is_small_and_made_of_tokens(qtbot: QtBot) -> None:
     assert sheet.count("{") <= 120
     assert "None" not in sheet
     assert theme().color("accent.default").name() not in ("", "#000000")
+
+
+def test_painted_parts_say_what_they_are(qtbot: QtBot) -> None:
+    strip = TabStrip([Tab("c", "Changes")], name="Task panels")
+    badge = Badge("Running", "running")
+    select = Select(MENU, name="Mode")
+    for part, role, name in (
+        (strip, QAccessible.Role.PageTabList, "Task panels"),
+        (badge, QAccessible.Role.StaticText, "Running"),
+        (select, QAccessible.Role.Button, "Mode: Choose…"),
+    ):
+        qtbot.addWidget(part)
+        told = QAccessible.queryAccessibleInterface(part)
+        assert (told.role(), told.text(QAccessible.Text.Name)) == (role, name)
+    badge.set_text("Failed", "failed")
+    assert QAccessible.queryAccessibleInterface(badge).text(QAccessible.Text.Name) == "Failed"

@@ -163,3 +163,24 @@ def test_choices_from_state():
     assert mode_items(state, "claude", "plan")[1] == "plan"
     assert mode_items(state, "claude", "gone")[1] == "default"
     assert mode_items(state, "codex", "") == ([], "")
+
+
+def test_the_first_run_shows_the_agents_of_this_computer(open_page):
+    page = open_page(AppState(agents=agents()))
+    assert page.first_run is not None and page.first_run.isVisible()
+    rows = [page.first_run.card.body.itemAt(i).widget().accessibleName() for i in range(5)]
+    assert [row for row in rows if row] == ["Claude Code", "Codex", "Gemini CLI"]
+    page.adder.field.setText("/home/mira/harbor-web")
+    page.adder.add()
+    assert not page.first_run.isVisible()
+
+
+def test_keys_choose_the_mode_and_start_from_anywhere(open_page):
+    page = open_page()
+    page.prompt.set_text("Go")
+    assert page.mode.current() == "default"
+    QTest.keyClick(page.prompt.editor, Qt.Key.Key_Backtab)
+    assert page.mode.current() == "acceptEdits"
+    QTest.keyClick(page.grid.repository, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    [(draft,)] = page.ctx.services.called("create")
+    assert draft.mode == "acceptEdits"

@@ -105,3 +105,15 @@ def test_words_are_ranked_and_marked():
     assert hits[0].positions == (5, 6, 7)
     assert split_prefix("> rev ") == (ACTIONS, "rev")
     assert split_prefix("rev") == ("", "rev")
+
+
+def test_keys_of_the_window_rest_while_a_dialog_is_open(window, qtbot):
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    window.ctx.nav.open_task("pay")
+    window.open_palette()
+    QTest.keyClick(window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    assert window.ctx.nav.place.task_id == "pay"
+    QTest.keyClick(window.palette_sheet.field, Qt.Key.Key_Escape)
+    QTest.keyClick(window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    assert window.ctx.nav.place.page == "new_task"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
@@ -20,6 +21,7 @@ from posthog_code.domain.errors import NotSignedIn, Offline
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.pull_request import CheckState, NewPullRequest
 from posthog_code.domain.state import Topic
+from posthog_code.services.pull_requests import Unpushed
 from posthog_code.ui import platform
 from posthog_code.ui.kit.buttons import Button
 from posthog_code.ui.kit.cards import Banner
@@ -27,6 +29,7 @@ from posthog_code.ui.kit.empty import EmptyState, Skeleton
 from posthog_code.ui.panels.pull_request import PullRequestPanel
 from posthog_code.ui.panels.pull_request.content import Content
 from posthog_code.ui.panels.pull_request.log_block import LogBlock
+from posthog_code.ui.theme import notifier
 
 
 @pytest.fixture
@@ -108,6 +111,14 @@ def test_it_reads_only_while_in_view(qtbot: QtBot, worlds: list[World]) -> None:
     panel.set_task(TaskId("gone"))
     assert world.pulls.watched == []
     panel.set_task(None)
+
+
+def test_a_panel_that_is_destroyed_stops_reading(qtbot: QtBot, worlds: list[World]) -> None:
+    world = World(PULL)
+    show(qtbot, worlds, world)
+    assert world.pulls.watched == [T]
+    shiboken6.delete(world.kept.pop())
+    assert world.pulls.watched == []
 
 
 def test_failures_go_to_the_agent(qtbot: QtBot, worlds: list[World]) -> None:
@@ -248,3 +259,23 @@ def test_many_checks_stay_few_rows(qtbot: QtBot, worlds: list[World]) -> None:
     panel = show(qtbot, worlds, World(replace(PULL, checks=checks, fetched_at=NOW)))
     rows = content(panel).checks
     assert rows is not None and len(rows.rows) == 60 and rows.fold is not None
+
+
+def test_pushing_what_came_after(qtbot: QtBot, worlds: list[World]) -> None:
+    world = World(PULL)
+    panel = show(qtbot, worlds, world)
+    assert not panel.foot.send.isVisible()
+    world.pulls.behind = Unpushed(files=3)
+    world.store.change(Topic("pull_request", T))
+    qtbot.waitUntil(panel.foot.send.isVisible)
+    assert panel.foot.send.text() == "Commit and push 3 files"
+    panel.foot.send.click()
+    assert world.pulls.calls == [("push", T)]
+    qtbot.waitUntil(lambda: not panel.foot.send.isVisible())
+
+
+def test_another_look_builds_it_again(qtbot: QtBot, worlds: list[World]) -> None:
+    panel = show(qtbot, worlds, World(PULL))
+    before = panel.content
+    notifier().changed.emit()
+    assert panel.content is not before and "#482" in texts(panel)

@@ -402,3 +402,20 @@ def test_all_icons_exist(open_window):
     assert len(names) > 30
     for name in names:
         character(name)
+
+
+def test_panels_are_made_ahead_of_the_first_task(open_window, qtbot):
+    window = open_window()
+    assert window.task_page.panel("conversation") is None
+    window._warm_up()
+    assert window.task_page.panel("conversation").tasks == [None]
+    window.ctx.nav.open_task(PAY)
+    assert window.task_page.panel("conversation").tasks == [None, PAY]
+
+
+def test_the_header_follows_the_height(open_window, qtbot):
+    window = open_window(size=(1440, 640))
+    window.ctx.nav.open_task(PAY)
+    assert window.task_page.header.height() == 68
+    window.resize(1440, 900)
+    qtbot.waitUntil(lambda: window.task_page.header.height() == 76)

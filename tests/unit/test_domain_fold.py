@@ -393,6 +393,22 @@ def test_a_prompt_that_fails_is_told() -> None:
     assert footer.stop_reason == "error"
 
 
+def test_a_turn_that_never_got_its_answer_is_told_by_our_note() -> None:
+    s = Session()
+    s.prompt("x")
+    s.note("turn_ended", turn=1, stopReason="error", duration=2.0)
+    assert s.kinds() == ["UserMessage", "Notice", "TurnFooter"]
+
+
+def test_the_end_of_a_turn_without_a_prompt_leaves_the_footer_before_alone() -> None:
+    s = Session()
+    s.prompt("x")
+    s.end()
+    s.note("turn_started", turn=2)
+    s.note("turn_ended", turn=2, stopReason="error", duration=1.0)
+    assert [item.turn for item in s.items if isinstance(item, TurnFooter)] == [1, 2]
+
+
 def test_a_turn_that_breaks_off_is_told_once() -> None:
     s = Session()
     s.prompt("x")

@@ -25,7 +25,7 @@ from posthog_code.domain.pull_request import (
 )
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import Repository, StepState, Task, TaskPhase, Workspace
-from posthog_code.services.pull_requests import PullRequests
+from posthog_code.services.pull_requests import PullRequests, Unpushed
 from posthog_code.services.scope import Scope as RunScope
 from posthog_code.services.store import Store
 
@@ -271,6 +271,25 @@ def test_bad_input_starts_nothing(tmp_path: Path) -> None:
     assert world.git.calls == [] and world.steps == {}
 
 
+def test_pushing_more(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.forge.found = PULL
+
+    async def use(pulls: PullRequests) -> None:
+        await pulls.refresh(T)
+        assert pulls.unpushed(T) == Unpushed(2, 1)
+        world.git.push_fails = [Conflict("Push rejected.")]
+        with pytest.raises(Conflict):
+            await pulls.push(T)
+        assert world.steps == {"commit": StepState.DONE, "push": StepState.FAILED}
+        await pulls.push(T)
+        assert world.git.calls == ["commit Retry the payment", "push fix/one", "push fix/one"]
+        assert world.steps == {} and not pulls.unpushed(T)
+        assert "create" not in world.forge.calls
+
+    play(world, use)
+
+
 def test_two_at_once(tmp_path: Path) -> None:
     world = World(tmp_path)
 
@@ -322,11 +341,9 @@ def test_watching_reads_only_while_somebody_looks(tmp_path: Path) -> None:
         await until(lambda: "read" in world.forge.calls)
         pulls.unwatch(T)
         assert T in pulls._watches
-        task = pulls._watches[T].running
-        assert task is not None
         pulls.unwatch(T)
-        await until(task.done)
         assert T not in pulls._watches
+        await until(lambda: not world.scope._tasks)
         pulls.unwatch(T)
 
     play(world, use)

@@ -212,8 +212,9 @@ async def _settled(cli: GitCli, place: Place, raw: list[str]) -> list[str]:
     """Those of the raw files that git calls unmodified: after a checkout of other bytes it would not."""
     if not raw:
         return []
-    changed = await cli.read(place.top, "diff", "--no-ext-diff", "--no-renames", "--name-only", "-z")
-    return sorted(set(raw) - set(changed.items))
+    status = await cli.read(place.top, "status", "--porcelain=v2", "-z", "--untracked-files=no", "--no-renames")
+    changed = {item.split(" ", 8)[-1] for item in status.items if item.startswith("1 ") and item[3] != "."}
+    return sorted(set(raw) - changed)
 
 
 async def may_convert(cli: GitCli, place: Place, files: set[str]) -> bool:

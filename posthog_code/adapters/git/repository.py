@@ -39,7 +39,8 @@ class GitRepositories:
         found = await self._cli.read(
             path, "rev-parse", "--is-bare-repository", "--is-inside-work-tree", "--git-common-dir", ok=(0, 128)
         )
-        lines = found.text.split("\n")
+        # The path comes last: it may have line breaks of its own.
+        lines = found.text.split("\n", 2)
         if found.code or len(lines) < 3:
             raise _not_a_repository(path, found.err)
         if lines[0] == "true":
@@ -65,19 +66,16 @@ class GitRepositories:
         return RepositoryFacts(top, common, default, current.text, head.text, url.text, bool(dirty.out))
 
     async def _main_checkout(self, path: Path, common: Path) -> Path:
-        listing = await self._cli.read(path, "worktree", "list", "--porcelain")
-        first = listing.text.split("\n", 1)[0].removeprefix("worktree ")
-        candidate = Path(first)
-        if candidate.name == ".git" or not candidate.is_dir() or candidate.resolve() == common:
-            # The git directory lives elsewhere (a submodule, --separate-git-dir): git names that instead.
-            own = await self._cli.read(path, "rev-parse", "--absolute-git-dir", "--show-toplevel")
-            git_dir, _, top = own.text.partition("\n")
-            if Path(git_dir).resolve() != common:
-                raise InvalidInput(
-                    f"{path} is a worktree, and its main checkout was not found.", "Choose the main checkout itself."
-                )
-            candidate = Path(top)
-        return candidate
+        if common.name == ".git" and (common.parent / ".git").resolve() == common:
+            return common.parent
+        # The git directory lives elsewhere (a submodule, --separate-git-dir): only its own checkout can name it.
+        git_dir = await self._cli.read(path, "rev-parse", "--absolute-git-dir")
+        if Path(git_dir.text).resolve() != common:
+            raise InvalidInput(
+                f"{path} is a worktree, and its main checkout was not found.", "Choose the main checkout itself."
+            )
+        top = await self._cli.read(path, "rev-parse", "--show-toplevel")
+        return Path(top.text)
 
     async def _first_branch(self, top: Path, names: tuple[str, ...]) -> str:
         refs = [f"refs/heads/{name}" for name in names]

@@ -35,13 +35,15 @@ def mode_icon(mode_id: str) -> str:
     return "ph.shield-check"
 
 
-class ContextRing(QWidget):
-    """How full the agent's memory is."""
+class ContextRing(QAbstractButton):
+    """How full the agent's memory is; pressed, it offers what can be done about it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._usage = Usage()
         self._words = True
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        set_focus_ring(self, 6)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.hide()
 
@@ -187,6 +189,10 @@ class ComposerBar(QWidget):
             select.show()
         self.ring.set_usage(session.usage if session is not None else Usage())
         self._fit()
+
+    def forget_options(self) -> None:
+        """Show the values of the session again, whatever was chosen here."""
+        self._options = {}
 
     def next_mode(self) -> None:
         option = self._options.get("mode")

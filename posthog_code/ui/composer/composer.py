@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Coroutine
-from typing import Any
-
-from PySide6.QtCore import QEvent, QRectF, Qt, QTimer, Signal
+import shiboken6
+from PySide6.QtCore import QEvent, QRectF, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QHideEvent, QImage, QKeyEvent, QPainter, QPaintEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from posthog_code.domain.errors import UserError
+from posthog_code.domain.errors import StorageFailed, UserError
 from posthog_code.domain.ids import RepositoryId, TaskId
 from posthog_code.domain.review import CommentState
-from posthog_code.domain.session import AskKind, Session, SessionPhase
+from posthog_code.domain.session import Session, SessionPhase
 from posthog_code.domain.state import Topic
-from posthog_code.domain.task import Task, TaskPhase
+from posthog_code.domain.task import QueuedMessage, Task, TaskPhase
 from posthog_code.domain.text import plural
 from posthog_code.ui.composer.bar import ComposerBar
+from posthog_code.ui.composer.drafts import Drafts
 from posthog_code.ui.composer.editor import Editor
+from posthog_code.ui.composer.files import choose_files, keep_picture
+from posthog_code.ui.composer.keys import meaning
+from posthog_code.ui.composer.outbox import Outbox
 from posthog_code.ui.composer.queue import QueueList
 from posthog_code.ui.composer.strip import AttachmentStrip
 from posthog_code.ui.composer.suggest import Suggestions
+from posthog_code.ui.composer.words import placeholder
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.chips import Chip
+from posthog_code.ui.kit.popup import MenuItem, PopupList
 from posthog_code.ui.theme import theme
 
-DRAFT_DELAY_MS = 400
+_LOW_WINDOW = 700
+"""In a window that is less high the composer starts with one line."""
 _TOPICS = ("task", "session", "queue", "comments", "drafts", "settings", "tasks")
 
 
@@ -63,11 +66,10 @@ class Composer(QWidget):
         self.ctx = ctx
         self._task_id: TaskId | None = None
         self._repository_id: RepositoryId | None = None
-        self._draft_key = draft_key
-        self._draft_saved = ""
         self._placeholder = ""
         self._right_inset = 0
         self._attachments: dict[str, tuple[str, ...]] = {}
+        self.outbox = Outbox(ctx, self._put_back)
         self.setObjectName("composer")
         self.setAccessibleName("Message")
         self.queue = QueueList(self)
@@ -79,12 +81,9 @@ class Composer(QWidget):
         self.bar = ComposerBar(self.frame)
         self.suggestions = Suggestions(self.editor, self._load_files)
         self._build()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(DRAFT_DELAY_MS)
-        self._timer.timeout.connect(self.save_draft)
+        self.drafts = Drafts(ctx, self.text, draft_key, self)
         self._connect()
-        self._restore_draft()
+        self.set_text(self.drafts.restore(draft_key))
         self.refresh()
 
     # -- made of
@@ -136,6 +135,7 @@ class Composer(QWidget):
         self.bar.stopRequested.connect(self.stop)
         self.bar.attachRequested.connect(self.attach)
         self.bar.optionChosen.connect(self._option_chosen)
+        self.bar.ring.clicked.connect(self._open_ring)
         self.queue.sendNow.connect(self._send_queued_now)
         self.queue.edit.connect(self.edit_queued)
         self.queue.remove.connect(self._remove_queued)
@@ -154,12 +154,11 @@ class Composer(QWidget):
             self.refresh()
             return
         self.save_draft()
-        self._attachments[self._draft_key] = self.strip.paths()
+        self._attachments[self.drafts.key] = self.strip.paths()
         self._task_id = task_id
-        self._draft_key = task_id or ""
         self.suggestions.set_files(())
-        self._restore_draft()
-        self.strip.set_paths(self._attachments.get(self._draft_key, ()))
+        self.set_text(self.drafts.restore(task_id or ""))
+        self.strip.set_paths(self._attachments.get(self.drafts.key, ()))
         self.refresh()
 
     def set_repository(self, repository_id: RepositoryId | None) -> None:
@@ -226,228 +225,161 @@ class Composer(QWidget):
             self.suggestions.set_commands(session.commands)
         archived = task is not None and task.phase in (TaskPhase.ARCHIVED, TaskPhase.DELETED)
         self.editor.setReadOnly(archived)
-        self.editor.setPlaceholderText(self._placeholder or self._state_placeholder(task, session, pending))
+        self.editor.setPlaceholderText(self._placeholder or placeholder(task, session, pending))
         phase = session.phase if session is not None else SessionPhase.IDLE
         can_send = not archived and (not self.is_empty() or pending > 0)
         self.bar.set_busy(phase.busy, phase is SessionPhase.CANCELLING, can_send)
-
-    def _state_placeholder(self, task: Task | None, session: Session | None, pending: int) -> str:
-        if task is None:
-            return "What should the agent do?"
-        if task.phase in (TaskPhase.ARCHIVED, TaskPhase.DELETED):
-            return "This task is archived. Restore it to go on."
-        if task.phase is TaskPhase.SETUP_FAILED:
-            return "Queue a message for when the worktree is ready"
-        if task.phase is TaskPhase.SETTING_UP:
-            return "Queue a message while the worktree is set up"
-        phase = session.phase if session is not None else SessionPhase.IDLE
-        if session is not None and phase is SessionPhase.WAITING and session.asks:
-            ask = session.asks[0]
-            count = len(ask.options) if ask.kind is AskKind.PERMISSION else sum(len(f.choices) for f in ask.fields[:1])
-            return f"Queue a message, or answer above with 1 to {count}" if count > 1 else "Queue a message"
-        if pending:
-            return "Add a note to your review, or just send it"
-        if phase.busy or phase is SessionPhase.STARTING:
-            return "Queue a message"
-        if phase in (SessionPhase.FAILED, SessionPhase.INTERRUPTED):
-            return "Tell the agent what to do differently"
-        return "Reply to the agent"
 
     # -- keys
 
     def _on_key(self, event: QKeyEvent) -> bool:
         if self.suggestions.handle_key(event):
             return True
-        key, mods = event.key(), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        none, ctrl = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
-        shift, alt = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
-        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            enter_sends = getattr(self.ctx.state.settings, "enter_sends", True)
-            if mods == alt:
-                self.send_now()
-            elif mods == ctrl or (mods == none and enter_sends):
+        enter_sends = self.ctx.state.settings.send_with_enter
+        match meaning(event, enter_sends=enter_sends, empty=not self.text()):
+            case "send":
                 self.send()
-            else:
-                return mods == ctrl | shift
-            return True
-        if key == Qt.Key.Key_Backtab or (key == Qt.Key.Key_Tab and mods == shift):
-            self.bar.next_mode()
-            return True
-        if key == Qt.Key.Key_U and mods == ctrl:
-            self.attach()
-            return True
-        if mods == alt and key in (Qt.Key.Key_M, Qt.Key.Key_E):
-            return self.bar.open_select("model" if key == Qt.Key.Key_M else "thought_level")
-        if key == Qt.Key.Key_Up and mods == none and not self.text() and self.queue.messages():
-            self.edit_queued(self.queue.messages()[-1].id)
-            return True
-        if key == Qt.Key.Key_Escape:
-            self.escapePressed.emit()
-            return True
-        digit = Qt.Key.Key_1 <= key <= Qt.Key.Key_9
-        if digit and (mods == alt or (mods == none and not self.text())):
-            event.setAccepted(False)
-            self.keyForCard.emit(event)
-            return event.isAccepted()
-        return False
+            case "send_now":
+                self.send_now()
+            case "next_mode":
+                self.bar.next_mode()
+            case "attach":
+                self.attach()
+            case "escape":
+                self.escapePressed.emit()
+            case ("model" | "thought_level") as category:
+                return self.bar.open_select(category)
+            case "take_back":
+                if not self.queue.messages():
+                    return False
+                self.edit_queued(self.queue.messages()[-1].id)
+            case "answer":
+                event.setAccepted(False)
+                self.keyForCard.emit(event)
+                return event.isAccepted()
+            case "":
+                return False
+        return True
 
     # -- sending
 
     def send(self) -> None:
         """Give the text to the agent, or queue it; with pending review comments it becomes their note."""
-        text, attachments = self.text().strip(), self.strip.paths()
-        if self._task_id is None:
+        self._send(now=False)
+
+    def send_now(self) -> None:
+        """Stop the running turn and send this first; with nothing typed, the first message that waits."""
+        if self._task_id is not None and self.is_empty() and self.queue.messages():
+            self._send_queued_now(self.queue.messages()[0].id)
+        else:
+            self._send(now=True)
+
+    def _send(self, *, now: bool) -> None:
+        task_id, text, attachments = self._task_id, self.text().strip(), self.strip.paths()
+        review = self._pending_comments() > 0 and not attachments
+        if task_id is None:
             if text:
                 self.submitted.emit(text, attachments)
             return
-        if self._pending_comments() and not attachments:
-            self._send_review(text)
-        elif text or attachments:
-            self._start_send(text, attachments, now=False)
-
-    def send_now(self) -> None:
-        """Stop the running turn and send this first."""
-        text, attachments = self.text().strip(), self.strip.paths()
-        if self._task_id is None:
-            self.send()
-        elif text or attachments:
-            self._start_send(text, attachments, now=True)
-        elif self.queue.messages():
-            self._send_queued_now(self.queue.messages()[0].id)
-
-    def _start_send(self, text: str, attachments: tuple[str, ...], *, now: bool) -> None:
-        task_id = self._task_id
-        assert task_id is not None
-        services = self.ctx.services
-
-        async def run() -> None:
-            sent = await services.sessions.prompt(task_id, text, attachments)
-            waiting = self.ctx.state.queue.get(task_id, ())
-            if now and not sent and waiting:
-                await services.sessions.send_now(task_id, waiting[-1].id)
-
-        self._begin(f"send:{task_id}", run(), text, attachments)
-
-    def _send_review(self, note: str) -> None:
-        task_id = self._task_id
-        assert task_id is not None
-        self._begin(f"send:{task_id}", self.ctx.services.reviews.send(task_id, note), note, ())
-
-    def _begin(self, name: str, coro: Coroutine[Any, Any, Any], text: str, attachments: tuple[str, ...]) -> None:
-        """Start a sending and empty the editor; when it fails, what was typed comes back."""
-        task_id = self._task_id
-
-        def put_back() -> None:
-            if self._task_id == task_id:
-                self.set_text(f"{text}\n{self.text()}" if self.text().strip() else text)
-                self.strip.set_paths((*attachments, *self.strip.paths()))
-
-        def failed(error: UserError) -> None:
-            put_back()
-            self.ctx.toasts.show(error.title, error.hint, "error")
-
-        if self.ctx.actions.is_running(name):
-            coro.close()
+        if self.editor.isReadOnly() or self.outbox.is_sending(task_id) or not (text or attachments or review):
             return
+        # Emptied first: what fails is put back, and what is typed meanwhile is a new message.
         self.clear()
         self.save_draft()
-        self.ctx.actions.start(name, lambda: coro, on_error=failed)
+        if review and not now:
+            self.outbox.review(task_id, text)
+        else:
+            self.outbox.prompt(task_id, text, attachments, now=now)
         self.refresh()
+
+    def _put_back(self, task_id: TaskId, text: str, attachments: tuple[str, ...]) -> None:
+        if not shiboken6.isValid(self):
+            return
+        if self._task_id == task_id:
+            self.set_text(f"{text}\n{self.text()}" if self.text().strip() else text)
+            self.strip.set_paths((*attachments, *self.strip.paths()))
+        else:
+            tasks = self.ctx.services.tasks
+            self.ctx.actions.start(f"draft:{task_id}", lambda: tasks.save_draft(task_id, text))
 
     def stop(self) -> None:
-        task_id = self._task_id
-        if task_id is not None:
-            self.ctx.actions.start(f"stop:{task_id}", lambda: self.ctx.services.sessions.stop(task_id))
+        if self._task_id is not None:
+            self.outbox.stop(self._task_id)
+
+    def _open_ring(self) -> None:
+        """What can be done about a full memory, if the agent offers it."""
+        session = self._session()
+        if session is None or not any(command.name == "compact" for command in session.commands):
+            return
+        item = MenuItem("compact", "Compact", icon="ph.sparkle", detail="keeps the plan, the decisions, the open files")
+        popup = PopupList((item,), self.window(), name="Context")
+        popup.chosen.connect(self._compact)
+        popup.closed.connect(popup.deleteLater)
+        popup.popup(self.bar.ring, above=True, align_right=True)
+
+    def _compact(self, item_id: str) -> None:
+        if self._task_id is not None:
+            self.outbox.prompt(self._task_id, f"/{item_id}", ())
 
     def _option_chosen(self, option_id: str, value: str) -> None:
-        task_id = self._task_id
-        if task_id is not None:
-            sessions = self.ctx.services.sessions
-            self.ctx.actions.start(
-                f"option:{task_id}:{option_id}",
-                lambda: sessions.set_option(task_id, option_id, value),
-                on_error=self._option_failed,
-            )
+        if self._task_id is not None:
+            self.outbox.set_option(self._task_id, option_id, value, self._option_refused)
 
-    def _option_failed(self, error: UserError) -> None:
-        self.ctx.toasts.show(error.title, error.hint, "error")
-        self.refresh()
+    def _option_refused(self) -> None:
+        if shiboken6.isValid(self):
+            self.bar.forget_options()
+            self.refresh()
 
     # -- the queue
 
+    def _waiting(self, message_id: str) -> QueuedMessage | None:
+        return next((message for message in self.queue.messages() if message.id == message_id), None)
+
     def edit_queued(self, message_id: str) -> None:
         """Take a waiting message back into the editor."""
-        message = next((m for m in self.queue.messages() if m.id == message_id), None)
-        task_id = self._task_id
-        if message is None or task_id is None:
+        message = self._waiting(message_id)
+        if message is None or self._task_id is None:
             return
         attachments = message.attachments
 
         def taken(text: str) -> None:
-            self.set_text(f"{text}\n{self.text()}" if self.text().strip() else text)
-            if attachments:
+            if shiboken6.isValid(self):
+                self.set_text(f"{text}\n{self.text()}" if self.text().strip() else text)
                 self.strip.add(*attachments)
-            self.focus_text()
+                self.focus_text()
 
-        sessions = self.ctx.services.sessions
-        self.ctx.actions.start(f"unqueue:{message_id}", lambda: sessions.unqueue(task_id, message.id), on_done=taken)
+        self.outbox.take_back(self._task_id, message, taken)
 
     def _remove_queued(self, message_id: str) -> None:
-        message = next((m for m in self.queue.messages() if m.id == message_id), None)
-        task_id = self._task_id
-        if message is None or task_id is None:
-            return
-        sessions = self.ctx.services.sessions
-
-        def removed(text: str) -> None:
-            put_back = [("Undo", lambda: self._queue_again(task_id, text, message.attachments))]
-            self.ctx.toasts.show("Removed a queued message", "", "info", put_back, 10.0)
-
-        self.ctx.actions.start(f"unqueue:{message_id}", lambda: sessions.unqueue(task_id, message.id), on_done=removed)
-
-    def _queue_again(self, task_id: TaskId, text: str, attachments: tuple[str, ...]) -> None:
-        sessions = self.ctx.services.sessions
-        self.ctx.actions.start(f"send:{task_id}", lambda: sessions.prompt(task_id, text, attachments))
+        message = self._waiting(message_id)
+        if message is not None and self._task_id is not None:
+            self.outbox.remove(self._task_id, message)
 
     def _send_queued_now(self, message_id: str) -> None:
-        message = next((m for m in self.queue.messages() if m.id == message_id), None)
-        task_id = self._task_id
-        if message is not None and task_id is not None:
-            sessions = self.ctx.services.sessions
-            self.ctx.actions.start(f"now:{message_id}", lambda: sessions.send_now(task_id, message.id))
+        message = self._waiting(message_id)
+        if message is not None and self._task_id is not None:
+            self.outbox.send_queued_now(self._task_id, message)
 
     def _move_queued(self, message_id: str, place: int) -> None:
-        message = next((m for m in self.queue.messages() if m.id == message_id), None)
-        task_id = self._task_id
-        if message is not None and task_id is not None:
-            sessions = self.ctx.services.sessions
-            self.ctx.actions.start(f"move:{message_id}", lambda: sessions.move_queued(task_id, message.id, place))
+        message = self._waiting(message_id)
+        if message is not None and self._task_id is not None:
+            self.outbox.move(self._task_id, message, place)
 
     # -- attachments and mentions
 
     def attach(self) -> None:
         """Choose files; the dialog does not block."""
-        dialog = QFileDialog(self, "Attach files")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         task = self._task()
-        if task is not None and task.path:
-            dialog.setDirectory(task.path)
-        dialog.filesSelected.connect(self._files_dropped)
-        dialog.open()
+        choose_files(self, task.path if task is not None else "", self._files_dropped)
 
     def _files_dropped(self, paths: list[str]) -> None:
         self.strip.add(*paths)
 
     def _image_pasted(self, image: QImage) -> None:
-        folder = os.path.join(tempfile.gettempdir(), "posthog-code-pasted")
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        handle, path = tempfile.mkstemp(prefix="image-", suffix=".png", dir=folder)
-        os.close(handle)
-        if image.save(path):
-            self.strip.add(path)
-        else:
-            self.ctx.toasts.show("The picture could not be kept", f"{folder} cannot be written.", "error")
+        try:
+            self.strip.add(keep_picture(image))
+        except StorageFailed as error:
+            self.ctx.toasts.show(error.title, error.hint, "error")
 
     def _attachments_changed(self) -> None:
         self.refresh()
@@ -481,29 +413,16 @@ class Composer(QWidget):
 
     # -- drafts
 
-    def _restore_draft(self) -> None:
-        draft = self.ctx.state.drafts.get(self._draft_key, "")
-        self._draft_saved = draft
-        self.set_text(draft)
-
     def _text_changed(self) -> None:
         session = self._session()
         phase = session.phase if session is not None else SessionPhase.IDLE
         can_send = not self.editor.isReadOnly() and (not self.is_empty() or self._pending_comments() > 0)
         self.bar.set_busy(phase.busy, phase is SessionPhase.CANCELLING, can_send)
-        self._timer.start()
+        self.drafts.later()
         self.textChanged.emit()
 
     def save_draft(self) -> None:
-        """Keep what is typed; called a moment after the last key, and before the composer shows something else."""
-        self._timer.stop()
-        key, text = self._draft_key, self.text()
-        if text == self._draft_saved:
-            return
-        if self.ctx.actions.start(f"draft:{key}", lambda: self.ctx.services.tasks.save_draft(key, text)):
-            self._draft_saved = text
-        else:
-            self._timer.start()
+        self.drafts.save()
 
     # -- Qt
 
@@ -516,6 +435,10 @@ class Composer(QWidget):
     def resizeEvent(self, event: QEvent) -> None:
         super().resizeEvent(event)  # type: ignore[arg-type]
         self._set_margins()
+        least = theme().size("layout.composer.minLines")
+        self.editor.set_lines(
+            1 if self.window().height() < _LOW_WINDOW else least, theme().size("layout.composer.maxLines")
+        )
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -106,6 +106,8 @@ class Suggestions(QObject):
             self._popup = PopupList((), window, takes_focus=False, name="Suggestions", max_height=260)
             self._popup.chosen.connect(self._insert)
             self._popup.closed.connect(self._closed)
+            # The popup lives in the window, which outlives the editor.
+            self._editor.destroyed.connect(self._popup.deleteLater)
         before = self._popup.current()
         self._popup.set_items(items, before if any(item.id == before for item in items) else items[0].id)
         anchor = self._editor.parentWidget() or self._editor

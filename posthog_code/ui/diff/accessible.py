@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QObject, QPoint, QRect
+from PySide6.QtCore import QObject, QPoint, QRect, Qt
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QAccessibleInterface
+from PySide6.QtWidgets import QWidget
 
 from posthog_code.domain.diff_index import Row, hunk_label
 from posthog_code.domain.review import CommentState
 from posthog_code.domain.text import plural
 from posthog_code.ui.diff.surface import Surface
 
+_DIRECT = Qt.FindChildOption.FindDirectChildrenOnly
 _WORDS = {Row.ADDED: "added", Row.REMOVED: "removed", Row.CONTEXT: "unchanged"}
 
 
@@ -72,10 +74,10 @@ class _RowInterface(QAccessibleInterface):
 
     def __init__(self, parent: DiffInterface, view: Surface, place: int) -> None:
         super().__init__()
-        self._parent, self._view, self._place = parent, view, place
+        self._parent, self._view, self.place = parent, view, place
 
     def isValid(self) -> bool:
-        return self._parent.isValid() and self._place < len(self._view.places)
+        return self._parent.isValid() and self.place < len(self._view.places)
 
     def object(self) -> Any:
         return None
@@ -100,10 +102,10 @@ class _RowInterface(QAccessibleInterface):
 
     def rect(self) -> QRect:
         view = self._view
-        y = view.geometry_index.top(self._place) - view.scroll_top()
+        y = view.geometry_index.top(self.place) - view.scroll_top()
         port = view.viewport()
         corner = port.mapToGlobal(QPoint(0, y))
-        return QRect(corner.x(), corner.y(), port.width(), view.geometry_index.row_height(self._place))
+        return QRect(corner.x(), corner.y(), port.width(), view.geometry_index.row_height(self.place))
 
     def setText(self, t: QAccessible.Text, text: str) -> None:
         return
@@ -111,14 +113,14 @@ class _RowInterface(QAccessibleInterface):
     def state(self) -> QAccessible.State:
         state = QAccessible.State()
         state.focusable = True
-        state.focused = self._place == self._view.cursor_place and self._view.hasFocus()
+        state.focused = self.place == self._view.cursor_place and self._view.hasFocus()
         return state
 
     def text(self, t: QAccessible.Text) -> str:
         if t == QAccessible.Text.Name:
-            return describe(self._view, self._place)
+            return describe(self._view, self.place)
         if t == QAccessible.Text.Value:
-            return f"{self._place + 1} of {len(self._view.places)}"
+            return f"{self.place + 1} of {len(self._view.places)}"
         return ""
 
 
@@ -153,8 +155,16 @@ class DiffInterface(QAccessibleInterface):
         return found
 
     def child(self, index: int) -> Any:
-        shown = _shown(self._view)
-        return self._row(shown[index]) if 0 <= index < len(shown) else None
+        shown, cards = _shown(self._view), self._cards()
+        if 0 <= index < len(shown):
+            return self._row(shown[index])
+        index -= len(shown)
+        return QAccessible.queryAccessibleInterface(cards[index]) if 0 <= index < len(cards) else None
+
+    def _cards(self) -> list[QWidget]:
+        """Comments and their editors, after the rows."""
+        port = self._view.viewport()
+        return [widget for widget in port.findChildren(QWidget, options=_DIRECT) if widget.isVisible()]
 
     def childAt(self, x: int, y: int) -> Any:
         for place in _shown(self._view):
@@ -164,11 +174,14 @@ class DiffInterface(QAccessibleInterface):
         return None
 
     def childCount(self) -> int:
-        return len(_shown(self._view))
+        return len(_shown(self._view)) + len(self._cards())
 
     def indexOfChild(self, child: QAccessibleInterface) -> int:
         shown = _shown(self._view)
-        place = getattr(child, "_place", -1)
+        if not isinstance(child, _RowInterface):
+            cards: list[QObject] = list(self._cards())
+            return len(shown) + cards.index(child.object()) if child.object() in cards else -1
+        place = child.place
         return shown.index(place) if place in shown else -1
 
     def focusChild(self) -> Any:

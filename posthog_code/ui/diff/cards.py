@@ -125,8 +125,8 @@ class CardLayer:
             row = index.find_line(path, side, line)
             if row < 0:
                 file = index.find_file(path)
-                if file < 0:
-                    continue
+                if file < 0 or not index.files[file].end:
+                    continue  # not read yet
                 row = index.files[file].row
                 side = ""
             self._places.setdefault(view.places.place_of(row), []).append(key)

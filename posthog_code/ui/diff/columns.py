@@ -48,7 +48,8 @@ class Columns:
         """The comment button of a line."""
         half = self.half(side)
         size = min(height, theme().size("row.diffLine")) - 2
-        return QRect(half.left + 2, top + 1, size, size)
+        left = half.provenance + 2 if half.numbers > half.provenance else half.sign - 1
+        return QRect(left, top + 1, size, size)
 
 
 def make_columns(width: int, split: bool, highest: int) -> Columns:

@@ -12,7 +12,7 @@ from posthog_code.domain.diff_index import DiffIndex
 _FIRST = 64 * 1024
 """Bytes that are read at once, for the first screen."""
 _SLICE = 128 * 1024
-_BUDGET_S = 0.006
+_BUDGET_S = 0.008
 
 
 class Feeder(QObject):

@@ -124,8 +124,8 @@ class Finder:
                 self._starts.append(at)
                 self._lengths.append(match.end() - match.start())
         self._searched = end
-        if end >= len(index.data) and (index.finished or not self._timer.isActive()):
-            self._timer.stop()
+        if end >= len(index.data):
+            self._timer.stop()  # started again when the index grows
         if self.current < 0 and self._starts and self._starts[-1] >= self._wanted_from:
             self._go(bisect_left(self._starts, self._wanted_from))
         elif self.current < 0 and self._starts and not self._timer.isActive():

@@ -61,22 +61,30 @@ class Geometry:
             self._inner.pop(last, None)
             self._measured.discard(last)
         del self._tops[len(self._pixels) + 1 :]
-        first = len(self._pixels)
-        for section in range(self._section, len(sections)):
+        first, started = len(self._pixels), self._section
+        begin = places.place_of(sections[started]) if sections else 0
+        file = index.file_of(sections[started]) if sections else 0
+        for section in range(started, len(sections)):
             row = sections[section]
+            kind = index.kinds[row]
+            if kind == Row.FILE and section > started:
+                file += 1
             end = places.place_of(sections[section + 1]) if section + 1 < len(sections) else total
-            kind = index.kinds[row] if place == places.place_of(row) else Row.CONTEXT
-            file = index.file_of(row)
+            if place != begin:
+                kind = Row.CONTEXT
             while place < end:
                 self._starts.append(place)
                 self._files.append(file)
                 self._kinds.append(kind)
-                place = min(place + _PART, end)
+                count = min(_PART, end - place)
+                self._pixels.append(self._head(len(self._pixels)) + (count - 1) * self.heights.line)
+                place += count
                 kind = Row.CONTEXT
+            begin = end
             self._section = section
-        self._pixels += [0] * (len(self._starts) - first)
-        for segment in range(first, len(self._starts)):
-            self._pixels[segment] = self._height(segment)
+        if self._cards or self.folded:
+            for segment in range(first, len(self._starts)):
+                self._pixels[segment] = self._height(segment)
         self._sum(first)
 
     def _sum(self, first: int) -> None:

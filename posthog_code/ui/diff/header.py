@@ -72,7 +72,7 @@ def layout_header(state: HeaderState, rect: QRect) -> HeaderParts:
     word = round(body.horizontalAdvance("Viewed")) + 8 if rect.width() >= _TIGHT else 0
     viewed = QRect(menu.left() - 24 - word, top, 24 + word, height)
     x = viewed.left() - 10
-    if state.added or state.removed or not state.binary:
+    if state.added or state.removed:
         x -= round(body.horizontalAdvance(_counts(state)))
     chars = round(small.horizontalAdvance(count(state.comments))) if state.comments else 0
     comments = QRect(x - 12 - 20 - chars, top, 20 + chars + 8, height) if state.comments else QRect(x, top, 0, height)
@@ -125,7 +125,7 @@ def paint_header(p: QPainter, state: HeaderState, rect: QRect, hover: str, focus
         p.setFont(look.font("small", tabular=True))
         p.setPen(look.color("text.muted"))
         p.drawText(QRect(box.left() + 18, box.top(), box.width(), box.height()), _LEFT, count(state.comments))
-    if state.added or state.removed or not state.binary:
+    if state.added or state.removed:
         _paint_counts(p, state, parts.viewed.left() - 10, rect)
     _paint_viewed(p, state, parts.viewed, hover == VIEWED)
     paint_icon(p, QRectF(parts.menu.left() + 4, middle - 7.5, 16, 16), "ph.dots-three", _tone(hover == MENU))

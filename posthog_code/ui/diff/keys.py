@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 
 from posthog_code.domain.diff_index import Row
+from posthog_code.domain.review import CommentState
 from posthog_code.ui.diff.cards import CardLayer
 from posthog_code.ui.diff.finder import Finder
 from posthog_code.ui.diff.selecting import Selecting
@@ -53,6 +54,7 @@ class Keys:
             (_K.Key_Z, _NONE): self._fold,
             (_K.Key_N, _NONE): lambda: self.step_comment(1),
             (_K.Key_P, _NONE): lambda: self.step_comment(-1),
+            (_K.Key_D, _NONE): self._resolve,
             (_K.Key_T, _NONE): view.filterAsked.emit,
             (_K.Key_Period, _NONE): view.scopeAsked.emit,
             (_K.Key_Slash, _NONE): self._find,
@@ -219,6 +221,12 @@ class Keys:
             number = view.hunk_at(place)
             if number >= 0:
                 self._cards.comment_on_hunk(number)
+
+    def _resolve(self) -> None:
+        """The comments that were sent about the line at the cursor are settled."""
+        for comment in self._view.comments:
+            if comment.state is CommentState.SENT and self._cards.place_of(comment.id) == self._view.cursor_place:
+                self._view.commentResolved.emit(comment.id)
 
     def _hunk(self) -> int:
         return self._view.hunk_at(self._view.places.place_of(self._here()))

@@ -14,7 +14,6 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _CENTER = Qt.AlignmentFlag.AlignCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _NUMBER_PAD = 6
-_FILL_BACK = 0x1
 
 
 class Marks:
@@ -112,24 +111,22 @@ class RowPainter:
         if marks.selected:
             self._fill(p, layout, marks.selected, x, y, self._selection)
         p.setPen(self._text)
-        layout.draw(p, QPointF(x, y))
-        if marks.selected or marks.found:
-            self._over_words(p, layout, marks, x, y)
+        layout.draw(p, QPointF(x, y), self._overlays(marks))
         if clip:
             p.restore()
 
-    def _over_words(self, p: QPainter, layout: QTextLayout, marks: Marks, x: int, y: int) -> None:
-        """Word fills are part of the layout and would hide a selection, so the text is drawn again over it."""
+    def _overlays(self, marks: Marks) -> list[QTextLayout.FormatRange]:
+        """Fills of changed words are part of the layout; what is found or selected covers them."""
         pieces = []
-        for span, fill in [
-            *((span, self._current if span == marks.current else self._match) for span in marks.found),
-            *([(marks.selected, self._selection)] if marks.selected else []),
-        ]:
+        spans = [(span, self._current if span == marks.current else self._match) for span in marks.found]
+        if marks.selected:
+            spans.append((marks.selected, self._selection))
+        for span, fill in spans:
             piece = QTextLayout.FormatRange()
             piece.start, piece.length = span[0], max(0, span[1] - span[0])
             piece.format.setBackground(fill)
             pieces.append(piece)
-        layout.draw(p, QPointF(x, y), pieces)
+        return pieces
 
     def _fill(self, p: QPainter, layout: QTextLayout, span: tuple[int, int], x: int, y: int, fill: QColor) -> None:
         for number in range(layout.lineCount()):

@@ -227,11 +227,8 @@ class Pointer:
         if drag == "lines" and event.button() == Qt.MouseButton.LeftButton:
             chosen = self._selecting.line_range
             point = event.position().toPoint()
-            on_button = (
-                view.columns.button(self._drag_side, 0, 99).left()
-                <= point.x()
-                < view.columns.half(self._drag_side).numbers + 2
-            )
+            button = self._view.columns.button(self._drag_side, 0, 99)
+            on_button = button.left() - 3 <= point.x() <= button.right() + 3
             # A press on a number chooses the line; the "+", or a drag over several lines, comments on them.
             if chosen and (on_button or chosen[0] != chosen[1]):
                 self._cards.comment_on(*chosen, self._drag_side)

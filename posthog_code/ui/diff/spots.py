@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from posthog_code.domain.diff_index import DiffIndex, Row
-from posthog_code.domain.hunk import hunk_key
+from posthog_code.domain.hunk import hunk_digest
 
 _LARGE = 2000
 """Rows of hunks that are not worth a hash only to keep a place."""
@@ -15,7 +15,7 @@ _LARGE = 2000
 class Spot:
     path: str
     hunk: str = ""
-    """Key of the hunk, "" outside of one."""
+    """Digest of the hunk, "" outside of one."""
     inside: int = 0
     """Rows below the hunk's header."""
     side: str = ""
@@ -33,7 +33,7 @@ def spot_of(index: DiffIndex, row: int) -> Spot | None:
     old, new = index.numbers(row)
     if index.kinds[row] == Row.HUNK:
         old, new = hunk.old, hunk.new
-    key = hunk_key(index, hunk) if hunk.end_row - hunk.row < _LARGE else ""
+    key = hunk_digest(index, hunk) if hunk.end_row - hunk.row < _LARGE else ""
     return Spot(path, key, row - hunk.row, "new" if new else "old", new or old)
 
 
@@ -45,14 +45,16 @@ def row_of(index: DiffIndex, spot: Spot) -> int:
         return -1
     if not spot.line:
         return index.files[number].row
-    nearest = index.files[number].row
+    nearest, same, distance = index.files[number].row, -1, _LARGE
     for hunk in index.hunks(number):
         start, lines = (hunk.new, hunk.new_lines) if spot.side == "new" else (hunk.old, hunk.old_lines)
-        if spot.hunk and hunk.end_row - hunk.row < _LARGE and spot.inside < hunk.end_row - hunk.row:
-            near = abs(start - spot.line) < _LARGE
-            if near and hunk_key(index, hunk) == spot.hunk:
-                return hunk.row + spot.inside
         if start <= spot.line:
             nearest = hunk.row if spot.line >= start + lines else nearest
+        away = abs(start + spot.inside - spot.line)
+        fits = spot.hunk and away < distance and spot.inside < hunk.end_row - hunk.row < _LARGE
+        if fits and hunk_digest(index, hunk) == spot.hunk:
+            same, distance = hunk.row + spot.inside, away
+    if same >= 0:
+        return same
     found = index.find_line(spot.path, spot.side, spot.line)
     return found if found >= 0 else nearest

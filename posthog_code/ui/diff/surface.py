@@ -88,6 +88,8 @@ class Surface(QAbstractScrollArea):
 
     def extend(self) -> None:
         """The index has read more."""
+        seen = self.geometry_index.height >= self.scroll_top() + self.viewport().height()
+        columns = self.columns
         self.places.update()
         self.geometry_index.extend()
         files = self.index.files
@@ -100,8 +102,9 @@ class Surface(QAbstractScrollArea):
         self._counted_hunks = max(0, len(self.index.hunk_rows) - 1)
         self.placed()
         self.fit()
-        self.tell_current_file()
-        self.viewport().update()
+        if not seen or self.columns != columns:
+            self.tell_current_file()
+            self.viewport().update()
 
     def set_viewed(self, viewed: Mapping[str, bool]) -> None:
         """Paths that were marked: True while the mark holds, False when the file has changed since."""
@@ -330,7 +333,7 @@ class Surface(QAbstractScrollArea):
         self.fit()
         if place >= 0:
             moved = self.geometry_index.top(place) - before
-            if moved:
+            if moved and top:  # the very top stays the very top
                 self.verticalScrollBar().setValue(top + moved)
 
     def fit(self) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from posthog_code.domain.diff_index import DiffIndex, Row
 from posthog_code.ui.theme.syntax import Run, syntax_runs
@@ -17,6 +17,10 @@ _KEPT = 200
 _WAITING = 12
 _LONGEST = 2000
 _IDLE_S = 5.0
+_REST_MS = 30
+_MOVING_MS = 150
+"""Colours are asked for when the view rests, or this often while it moves: the worker slows frames down, since Python
+runs one thread at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,11 @@ class Syntax(QObject):
         self._index = DiffIndex()
         self._known: OrderedDict[tuple[int, str], list[list[Run]]] = OrderedDict()
         self._asked: OrderedDict[tuple[int, str], None] = OrderedDict()
+        self._wanted: dict[tuple[int, str], int] = {}
+        self._rest = QTimer(self, interval=_REST_MS, singleShot=True)
+        self._rest.timeout.connect(self._ask_wanted)
+        self._moving = QTimer(self, interval=_MOVING_MS, singleShot=True)
+        self._moving.timeout.connect(self._ask_wanted)
         self.coloured.connect(self._take)
 
     def set_index(self, index: DiffIndex) -> None:
@@ -82,6 +91,7 @@ class Syntax(QObject):
         self._index = index
         self._known.clear()
         self._asked.clear()
+        self._wanted.clear()
 
     def runs(self, row: int) -> list[Run] | None:
         """Runs of a line; None while they are being found."""
@@ -94,11 +104,29 @@ class Syntax(QObject):
         found = self._known.get((start, side))
         if found is None:
             if (start, side) not in self._asked:
-                self._ask(start, side, hunk)
+                self._wanted[start, side] = hunk
             return None
         count = index.kinds.count
         at = count(Row.CONTEXT, start, row) + count(Row.REMOVED if side == "old" else Row.ADDED, start, row)
         return found[at] if at < len(found) else []
+
+    def begin_frame(self) -> None:
+        """The view is about to paint: what earlier frames wanted may be out of view."""
+        self._wanted.clear()
+
+    def end_frame(self) -> None:
+        """Ask for what the frame wanted, soon."""
+        if self._wanted:
+            self._rest.start()
+            if not self._moving.isActive():
+                self._moving.start()
+
+    def _ask_wanted(self) -> None:
+        self._rest.stop()
+        self._moving.stop()
+        wanted, self._wanted = self._wanted, {}
+        for (start, side), hunk in list(wanted.items())[-_WAITING:]:
+            self._ask(start, side, hunk)
 
     def _ask(self, start: int, side: str, hunk: int) -> None:
         index = self._index

@@ -60,6 +60,10 @@ class DiffView(Surface):
         super().set_index(index)
         self.finder.index_changed()
 
+    def extend(self) -> None:
+        super().extend()
+        self.finder.index_grew()
+
     def placed(self) -> None:
         self.cards.place()
 
@@ -116,6 +120,7 @@ class DiffView(Surface):
         self._painter.columns = self.columns
         self._painter.offset = self.horizontalScrollBar().value()
         look = theme()
+        self.syntax.begin_frame()
         with QPainter(port) as p:
             p.fillRect(port.rect(), look.color("surface.panel"))
             for place, at in geometry.visible(top, top + height):
@@ -130,6 +135,7 @@ class DiffView(Surface):
                     self._paint_header(p, self.file_at_top(), stuck)
             if index.files:
                 hunkbar.paint(p, self)
+        self.syntax.end_frame()
         self.painted.emit()
 
     def _prepare(self) -> None:

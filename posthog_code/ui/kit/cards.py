@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent
+from PySide6.QtGui import QAccessible, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from posthog_code.ui.kit import painting
+from posthog_code.ui.kit.a11y import set_role
 from posthog_code.ui.kit.labels import ElidedLabel, StateLabel
 from posthog_code.ui.theme import theme
 from posthog_code.ui.theme.glyphs import Glyph, paint_context_ring
@@ -250,6 +251,7 @@ class ProgressLine(QWidget):
     def __init__(self, parent: QWidget | None = None, *, token: str = "glyph.running") -> None:
         super().__init__(parent)
         self._share, self._token = 0.0, token
+        set_role(self, QAccessible.Role.ProgressBar)
         self.setFixedHeight(4)
         self.setAccessibleName("Progress")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QAccessible, QColor, QFont, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from posthog_code.ui.kit import painting
+from posthog_code.ui.kit.a11y import set_role
 from posthog_code.ui.kit.focus_ring import set_focus_ring
 from posthog_code.ui.kit.keys import caps, tooltip
 from posthog_code.ui.theme import theme
@@ -190,6 +191,7 @@ class Badge(QWidget):
     def __init__(self, text: str = "", tone: str = "", parent: QWidget | None = None, *, icon: str = "") -> None:
         super().__init__(parent)
         self._text, self._tone, self._icon = text, tone, icon
+        set_role(self, QAccessible.Role.StaticText)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(text)
 

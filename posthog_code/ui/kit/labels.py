@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QAccessible, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from posthog_code.ui.kit import painting
+from posthog_code.ui.kit.a11y import set_role
 from posthog_code.ui.kit.spinner import arc_clock
 from posthog_code.ui.theme import notifier, theme
 from posthog_code.ui.theme.glyphs import MOVING, TEXT_TOKENS, WORDS, Glyph, paint_glyph
@@ -69,6 +70,7 @@ class ElidedLabel(QWidget):
         super().__init__(parent)
         self._text, self._font, self._token, self._tabular = "", font, token, tabular
         self._mode = Qt.TextElideMode.ElideMiddle if mode == "middle" else Qt.TextElideMode.ElideRight
+        set_role(self, QAccessible.Role.StaticText)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setText(text)
 
@@ -121,6 +123,7 @@ class StateLabel(QWidget):
         super().__init__(parent)
         self._glyph, self._text, self._font = glyph, text, font
         self._side = 16
+        set_role(self, QAccessible.Role.StaticText)
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.set_state(glyph, text)
 

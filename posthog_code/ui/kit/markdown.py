@@ -154,17 +154,8 @@ class MarkdownView(TextView):
             if not unit.links or not 0 <= inner.y() < unit.height:
                 continue
             for start, end, href in unit.links:
-                for number in range(unit.layout.lineCount()):
-                    line = unit.layout.lineAt(number)
-                    low = max(start, line.textStart())
-                    high = min(end, line.textStart() + line.textLength())
-                    left, right = _cursor_x(line, low), _cursor_x(line, high)
-                    if (
-                        low < high
-                        and line.y() - 3 <= inner.y() < line.y() + line.height() + 3
-                        and left <= inner.x() < right
-                    ):
-                        return href
+                if any(box.adjusted(0, -3, 0, 3).contains(inner) for box in unit.boxes(start, end)):
+                    return href
         return ""
 
     # -- copy buttons of code blocks
@@ -210,7 +201,7 @@ class MarkdownView(TextView):
     # -- painting
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        clip = QRectF(event.rect())
+        clip, look = QRectF(event.rect()), theme()
         with QPainter(self) as painter:
             for number, item in enumerate(self._laid):
                 top = self._tops[number]
@@ -219,10 +210,12 @@ class MarkdownView(TextView):
             for number, (block, unit) in enumerate(self._units):
                 y = self._tops[block] + unit.y
                 if y + unit.height >= clip.top() and y <= clip.bottom():
+                    for box in unit.code_boxes:
+                        behind = box.translated(unit.x, y)
+                        painting.rounded(painter, behind, look.size("radius.sm"), look.color("surface.inset"))
                     unit.layout.draw(painter, QPointF(unit.x, y), self.selection_formats(number), clip)
-            for number in {self._hover_block, self._copied_block}:
-                if 0 <= number < len(self._laid):
-                    self._paint_copy(painter, number)
+            for number in range(len(self._laid)):
+                self._paint_copy(painter, number)
 
     def _paint_copy(self, painter: QPainter, number: int) -> None:
         rect = self._copy_rect(number)
@@ -230,10 +223,11 @@ class MarkdownView(TextView):
             return
         look = theme()
         done = number == self._copied_block
-        painting.rounded(painter, rect, 5, look.color("surface.overlay"), look.color("border.strong"))
+        if number == self._hover_block:
+            painting.rounded(painter, rect, 5, look.color("surface.overlay"), look.color("border.strong"))
         box = QRectF(0, 0, 14, 14)
         box.moveCenter(rect.center())
-        paint_icon(painter, box, "ph.check" if done else "ph.copy", "glyph.success" if done else "text.secondary")
+        paint_icon(painter, box, "ph.check" if done else "ph.copy", "glyph.success" if done else "text.muted")
 
 
 def _gap(above: Block, below: Block) -> int:
@@ -266,9 +260,3 @@ def _offset_in(unit: Unit, point: QPointF) -> int:
         if point.y() < line.y() + line.height() + 3:
             break
     return int(chosen.xToCursor(point.x())) if chosen is not None else 0
-
-
-def _cursor_x(line: object, position: int) -> float:
-    found = line.cursorToX(position)  # type: ignore[attr-defined]
-    # PySide gives a pair: the x, and the position that was really used.
-    return float(found[0] if isinstance(found, tuple) else found)

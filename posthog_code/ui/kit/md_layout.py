@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QTextCharFormat, QTextLayout, QTextOption
+from PySide6.QtGui import QColor, QFont, QPainter, QTextCharFormat, QTextLayout, QTextLine, QTextOption
 
 from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.md_blocks import LINE, Block, Text
@@ -31,10 +33,23 @@ class Unit:
     separator: str = "\n"
     """What stands between it and the next one in copied text."""
     links: list[tuple[int, int, str]] = field(default_factory=list)
+    codes: list[tuple[int, int]] = field(default_factory=list)
+    """Where inline code is."""
+    code_boxes: list[QRectF] = field(default_factory=list)
+    """The boxes behind inline code, once the lines are broken."""
 
     @property
     def text(self) -> str:
         return self.layout.text()
+
+    def boxes(self, start: int, end: int) -> Iterator[QRectF]:
+        """Where a range of the text is: one box for each line it is on."""
+        for number in range(self.layout.lineCount()):
+            line = self.layout.lineAt(number)
+            low, high = max(start, line.textStart()), min(end, line.textStart() + line.textLength())
+            if low < high:
+                left, right = cursor_x(line, low), cursor_x(line, high)
+                yield QRectF(left, line.y(), right - left, line.height())
 
 
 class LaidBlock:
@@ -55,6 +70,8 @@ class LaidBlock:
             self.height = 9
         else:
             self._lay_text(look)
+        for unit in self.units:
+            unit.code_boxes = [box.adjusted(-3, -1, 3, 1) for part in unit.codes for box in unit.boxes(*part)]
 
     # -- laying out
 
@@ -74,14 +91,14 @@ class LaidBlock:
 
     def _lay_code(self, look: Theme) -> None:
         source = self.block.content.text.expandtabs(4)
-        layout = QTextLayout(source.replace("\n", LINE), look.font("codeSmall"))
+        layout = QTextLayout(source.replace("\n", LINE), look.font("code"))
         formats = [_range(0, utf16_length(source), look.color("syntax.text"))]
         if not (self.growing and len(source) > MAX_COLORED_WHILE_GROWING):
             formats += code_formats(source, self.block.language, look)
         layout.setFormats(formats)
         unit = Unit(layout, self._left + CODE_PADDING + 2, CODE_PADDING, 0)
         room = max(20, self.width - self._left - 2 * CODE_PADDING - 4)
-        unit.height = fill_lines(layout, room, look.line("codeSmall"), anywhere=True)
+        unit.height = fill_lines(layout, room, look.line("code"))
         self.units = [unit]
         self.height = unit.height + 2 * CODE_PADDING
 
@@ -161,6 +178,7 @@ def make_unit(content: Text, font: QFont, color: QColor, look: Theme) -> Unit:
     layout.setCacheEnabled(True)
     formats = [_range(0, utf16_length(text), color)]
     links: list[tuple[int, int, str]] = []
+    codes: list[tuple[int, int]] = []
     for span in content.spans:
         start = utf16_length(text[: span.start])
         length = utf16_length(text[span.start : span.end])
@@ -176,14 +194,14 @@ def make_unit(content: Text, font: QFont, color: QColor, look: Theme) -> Unit:
             mono = QFont(look.font("code"))
             mono.setPixelSize(max(1, font.pixelSize() - 1))
             shape.setFont(mono, QTextCharFormat.FontPropertiesInheritanceBehavior.FontPropertiesSpecifiedOnly)
-            shape.setBackground(look.color("surface.inset"))
+            codes.append((start, start + length))
             shape.setForeground(color)
         else:
             shape.setForeground(look.color("text.link"))
             links.append((start, start + length, span.href))
         formats.append(_format_range(start, length, shape))
     layout.setFormats(formats)
-    return Unit(layout, 0, 0, 0, links=links)
+    return Unit(layout, 0, 0, 0, links=links, codes=codes)
 
 
 def code_formats(source: str, language: str, look: Theme) -> list[QTextLayout.FormatRange]:
@@ -202,13 +220,10 @@ def code_formats(source: str, language: str, look: Theme) -> list[QTextLayout.Fo
     return formats
 
 
-def fill_lines(
-    layout: QTextLayout, width: float, line_height: int, *, anywhere: bool = False, align: str = "left"
-) -> float:
+def fill_lines(layout: QTextLayout, width: float, line_height: int, *, align: str = "left") -> float:
     """Break a layout into lines of a fixed height; gives the height of all."""
     option = QTextOption()
-    modes = QTextOption.WrapMode
-    option.setWrapMode(modes.WrapAnywhere if anywhere else modes.WrapAtWordBoundaryOrAnywhere)
+    option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
     if align != "left":
         option.setAlignment(Qt.AlignmentFlag.AlignRight if align == "right" else Qt.AlignmentFlag.AlignHCenter)
     layout.setTextOption(option)
@@ -250,6 +265,12 @@ def share_widths(natural: list[float], room: float) -> list[float]:
             break
         fixed |= small
     return widths
+
+
+def cursor_x(line: QTextLine, position: int) -> float:
+    # PySide gives a pair: the x, and the position that was really used.
+    found: Any = line.cursorToX(position)
+    return float(found[0] if isinstance(found, tuple) else found)
 
 
 def _range(start: int, length: int, color: QColor) -> QTextLayout.FormatRange:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shiboken6
 from PySide6.QtCore import QEvent, QObject, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QAccessible, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from posthog_code.ui.kit import painting
+from posthog_code.ui.kit.a11y import set_role
 from posthog_code.ui.kit.buttons import Button, IconButton
 from posthog_code.ui.kit.labels import Label
 from posthog_code.ui.kit.popup import SCRIM, MenuItem, PopupFrame, PopupList
@@ -68,6 +69,7 @@ class Sheet(QFrame):
         self._focus_before: QWidget | None = None
         self._first_focus: QWidget | None = None
         self.setAccessibleName(title)
+        set_role(self, QAccessible.Role.Dialog)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._column = QVBoxLayout(self)
         margin = painting.shadow_margin("dialog") + 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QAccessible, QHideEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QApplication, QFrame, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from posthog_code.ui.kit import painting
+from posthog_code.ui.kit.a11y import set_role
 from posthog_code.ui.kit.menu_rows import MenuItem, MenuRows
 from posthog_code.ui.theme import theme
 
@@ -167,6 +168,7 @@ class PopupList(PopupFrame):
         self._all: list[MenuItem] = []
         self._max_height = max_height
         self.setAccessibleName(name)
+        set_role(self, QAccessible.Role.PopupMenu)
         self.filter = QLineEdit(self)
         self.filter.setProperty("kit", "bare")
         self.filter.setPlaceholderText("Filter")

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from PySide6.QtWidgets import QWidget
 
-from posthog_code.ui.kit.virtual_a11y import mark_item
+from posthog_code.ui.kit.a11y import mark_item
 
 POOL_SIZE = 16
 """Idle widgets kept for each kind."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import shiboken6
 from PySide6.QtWidgets import QApplication, QWidget
 
 from posthog_code.ui.kit import selection
@@ -109,6 +110,10 @@ class RowStage:
         for item in [*self._rows.values(), *self._parked.values()]:
             self._pool.give_back(item)
         self._rows, self._parked = {}, {}
+
+    def is_alive(self) -> bool:
+        """Whether there is still a viewport to place rows in."""
+        return shiboken6.isValid(self._viewport)
 
     def place(self, top: int) -> None:
         """Put the widgets where their rows are; `top` is where the first row begins in the viewport."""

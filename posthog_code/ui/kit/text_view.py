@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import (
+    QAccessible,
     QColor,
     QContextMenuEvent,
     QGuiApplication,
@@ -16,6 +17,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from posthog_code.ui.kit import selection
+from posthog_code.ui.kit.a11y import set_role
 from posthog_code.ui.kit.md_blocks import LINE
 from posthog_code.ui.theme import theme
 
@@ -40,6 +42,7 @@ class TextView(QWidget):
         self._selecting = False
         self._clicks = 0
         self._last_press = QPoint(-100, -100)
+        set_role(self, QAccessible.Role.StaticText)
         self._click_timer = QTimer(self)
         self._click_timer.setSingleShot(True)
         self._click_timer.timeout.connect(self._forget_clicks)

@@ -29,6 +29,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from posthog_code.ui.kit import painting
+from posthog_code.ui.kit.a11y import set_role
 from posthog_code.ui.kit.buttons import Button, IconButton
 from posthog_code.ui.kit.cards import Icon, ProgressLine
 from posthog_code.ui.kit.labels import Label
@@ -66,6 +67,7 @@ class Toast(QFrame):
         self._left = timeout
         self._since = 0.0
         self._closing = False
+        set_role(self, QAccessible.Role.Notification)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.close_toast)

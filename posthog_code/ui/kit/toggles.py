@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QAccessible, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from posthog_code.ui.kit import painting
+from posthog_code.ui.kit.a11y import set_role
 from posthog_code.ui.kit.focus_ring import set_focus_ring
 from posthog_code.ui.kit.keys import tooltip
 from posthog_code.ui.kit.popup import MenuItem
@@ -124,6 +125,7 @@ class Segmented(QWidget):
         self._hover = -1
         self._name = name
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        set_role(self, QAccessible.Role.Grouping)
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         set_focus_ring(self, theme().size("radius.md"))

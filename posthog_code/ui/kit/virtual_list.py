@@ -6,7 +6,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
-from posthog_code.ui.kit import selection, virtual_a11y
+from posthog_code.ui.kit import a11y, selection
 from posthog_code.ui.kit.row_pool import Anchor, RowSource
 from posthog_code.ui.kit.row_stage import RowStage
 from posthog_code.ui.theme import notifier
@@ -41,7 +41,7 @@ class VirtualList(QAbstractScrollArea):
         self._at_end = True
         self._new_below = 0
         self._dirty = self._busy = self._posted = False
-        virtual_a11y.install()
+        a11y.install()
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -61,6 +61,8 @@ class VirtualList(QAbstractScrollArea):
         self._at_end = True
         self.verticalScrollBar().setValue(0)
         self._stage.fill(source, self.column_width())
+        if source is None:
+            self.verticalScrollBar().setRange(0, 0)
         self._anchor = Anchor(0, self._top_padding, at_end=self._follow)
         self._later()
 
@@ -314,31 +316,24 @@ class VirtualList(QAbstractScrollArea):
         return owner is not None and self.isAncestorOf(owner)
 
     def _sync(self) -> None:
+        if not self._stage.is_alive():
+            # Qt takes a window down from its leaves: the list may hear of a scroll when its viewport is gone.
+            return
         if self._busy or self._source is None or not self.isVisible():
             return
         self._busy = True
         try:
-            room = self.viewport().width()
-            followed = self._sync_once()
-            if self.viewport().width() != room:
-                # The scroll bar came or went, which left another width for the rows.
-                self._anchor = Anchor(0, 0, at_end=True) if followed else None
-                self._sync_once()
+            self._take_anchor()
+            anchor, self._anchor, self._dirty = self._anchor, None, False
+            self._check_width()
+            if anchor is not None and len(self._stage.index):
+                self._lay_out(anchor)
+            else:
+                self._stage.release_all()
+                self.verticalScrollBar().setRange(0, 0)
         finally:
             self._busy = False
         self._after()
-
-    def _sync_once(self) -> bool:
-        """Lay out what is due; gives whether the end of the list was kept in sight."""
-        self._take_anchor()
-        anchor, self._anchor, self._dirty = self._anchor, None, False
-        self._check_width()
-        if anchor is None or not len(self._stage.index):
-            self._stage.release_all()
-            self.verticalScrollBar().setRange(0, 0)
-            return False
-        self._lay_out(anchor)
-        return anchor.at_end
 
     def _check_width(self) -> None:
         width = self.column_width()

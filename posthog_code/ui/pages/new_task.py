@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QTimer
-from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QKeySequence, QPainter, QPaintEvent, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from posthog_code.domain.errors import UserError
@@ -33,6 +33,7 @@ from posthog_code.ui.models.new_task import (
 )
 from posthog_code.ui.nav import Place
 from posthog_code.ui.pages.add_repository import AddRepository
+from posthog_code.ui.pages.first_run import FirstRun
 from posthog_code.ui.pages.option_grid import OptionGrid
 from posthog_code.ui.pages.prompt_box import PromptBox
 from posthog_code.ui.theme import theme
@@ -79,6 +80,7 @@ class NewTaskPage(QWidget):
             token="text.secondary",
             wrap=True,
         )
+        self.first_run: FirstRun | None = None
         self._build()
         self._draft = QTimer(self)
         self._draft.setSingleShot(True)
@@ -86,6 +88,11 @@ class NewTaskPage(QWidget):
         self._draft.timeout.connect(self._save_draft)
         self.prompt.changed.connect(self._on_text)
         self.prompt.submitted.connect(self.start)
+        # Selects take Enter for themselves, whatever is held with it.
+        for keys in ("Ctrl+Return", "Ctrl+Enter"):
+            QShortcut(QKeySequence(keys), self, self.start, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        self.prompt.next_mode_asked.connect(self._on_next_mode)
+        self.prompt.agent_asked.connect(self.agent.open)
         self.prompt.set_text(ctx.state.drafts.get("", ""))
         ctx.bridge.changed.connect(self._on_changed)
         self.refresh()
@@ -98,7 +105,7 @@ class NewTaskPage(QWidget):
         hint.addWidget(self._hint, 1)
         self._column = QWidget(self)
         self._column.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        column = QVBoxLayout(self._column)
+        column = self._columns = QVBoxLayout(self._column)
         column.setContentsMargins(0, _TOP, 0, 32)
         column.setSpacing(0)
         column.addWidget(self._title)
@@ -148,6 +155,7 @@ class NewTaskPage(QWidget):
             self._repository_id = self._usual_repository()
         none = not repositories
         self._first.setVisible(none)
+        self._show_first_run(none)
         self.prompt.setVisible(not none)
         self.grid.setVisible(not none)
         self._title.setText("Add a repository" if none else "What should change?")
@@ -160,6 +168,16 @@ class NewTaskPage(QWidget):
         self._show_modes()
         self._show_repository()
         self._on_text()
+
+    def _show_first_run(self, on: bool) -> None:
+        if on and self.first_run is None:
+            self.first_run = FirstRun(self._ctx, self._column)
+            place = self._columns.indexOf(self.adder) + 1
+            self._columns.insertWidget(place, self.first_run)
+        if self.first_run is not None:
+            self.first_run.setVisible(on)
+            if on:
+                self.first_run.refresh()
 
     def _usual_repository(self) -> RepositoryId | None:
         """That of the task that was made last, else the first one."""
@@ -294,6 +312,12 @@ class NewTaskPage(QWidget):
         if chosen == EDIT_SCRIPT:
             self._show_repository()
             self._ctx.nav.open_settings("repositories")
+
+    def _on_next_mode(self) -> None:
+        modes = [item.id for item in mode_items(self._ctx.state, self.agent.current(), "")[0]]
+        if modes:
+            here = modes.index(self.mode.current()) if self.mode.current() in modes else -1
+            self.mode.set_current(modes[(here + 1) % len(modes)])
 
     def _on_agent(self, _chosen: str) -> None:
         self._show_modes()

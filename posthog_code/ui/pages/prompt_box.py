@@ -24,6 +24,8 @@ class PromptBox(QWidget):
 
     submitted = Signal()
     changed = Signal()
+    next_mode_asked = Signal()
+    agent_asked = Signal()
 
     def __init__(self, ctx: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -118,6 +120,12 @@ class PromptBox(QWidget):
             return True
         if control and event.key() == Qt.Key.Key_U:
             self.attach()
+            return True
+        if event.key() == Qt.Key.Key_Backtab:
+            self.next_mode_asked.emit()
+            return True
+        if event.key() == Qt.Key.Key_A and event.modifiers() == Qt.KeyboardModifier.AltModifier:
+            self.agent_asked.emit()
             return True
         return False
 

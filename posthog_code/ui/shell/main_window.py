@@ -15,6 +15,7 @@ from posthog_code.domain.task import TaskPhase
 from posthog_code.ui.commands import Command
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.focus_ring import FocusRing
+from posthog_code.ui.kit.overlay import Scrim
 from posthog_code.ui.kit.toast import ToastArea
 from posthog_code.ui.models.palette import Entry, command_entries, setting_entries, task_entries
 from posthog_code.ui.nav import NEW_TASK, SETTINGS, TASK, Place
@@ -102,7 +103,12 @@ class MainWindow(QMainWindow):
             ),
             self,
         )
-        commands.attach(self)
+        commands.attach(self, self._takes_keys)
+
+    def _takes_keys(self) -> bool:
+        """False while a dialog is open over the window."""
+        direct = Qt.FindChildOption.FindDirectChildrenOnly
+        return not any(scrim.isVisible() for scrim in self.findChildren(Scrim, options=direct))
 
     # places
 
@@ -172,7 +178,7 @@ class MainWindow(QMainWindow):
     def open_palette(self, text: str = "") -> None:
         if self.palette_sheet is not None:
             return
-        palette = Palette(self, self._palette_entries, text if isinstance(text, str) else "")
+        palette = Palette(self, self._palette_entries(), text if isinstance(text, str) else "")
         palette.finished.connect(self._on_palette_closed)
         self.palette_sheet = palette
         palette.open()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QObject, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
@@ -21,6 +21,8 @@ from posthog_code.ui.theme.glyphs import MOVING, paint_glyph
 from posthog_code.ui.theme.icons import paint_icon
 
 _TOP = 112
+_LOW = 700
+_FIELD, _FOOT = 44, 32
 _HEAD = 26
 _PAD = 6
 
@@ -28,8 +30,9 @@ _PAD = 6
 class Palette(Sheet):
     """Type to find, arrows to move, Enter to run. `>` lists actions only, `#` tasks, `,` settings."""
 
-    def __init__(self, window: QWidget, entries: Callable[[], Sequence[Entry]], text: str = "") -> None:
-        super().__init__(window, "", width=theme().size("layout.palette.w"), top=_TOP)
+    def __init__(self, window: QWidget, entries: Sequence[Entry], text: str = "") -> None:
+        self._space_above = _TOP if window.height() >= _LOW else _TOP // 3
+        super().__init__(window, "", width=theme().size("layout.palette.w"), top=self._space_above)
         self.setObjectName("palette")
         self.setAccessibleName("Commands")
         self._entries = entries
@@ -48,7 +51,7 @@ class Palette(Sheet):
         row.setSpacing(10)
         row.addWidget(Icon("ph.magnifying-glass", "text.muted", head))
         row.addWidget(self.field, 1)
-        head.setFixedHeight(theme().px(44))
+        head.setFixedHeight(theme().px(_FIELD))
         self.rows = PaletteRows(self)
         self.rows.pressed.connect(self._on_pressed)
         self._scroll = ScrollArea(self.rows, self)
@@ -80,15 +83,17 @@ class Palette(Sheet):
             row.addWidget(Label(mark, foot, font="captionStrong", token="text.secondary"))
             row.addWidget(Label(word, foot, font="caption", token="text.muted"))
             row.addSpacing(2)
-        foot.setFixedHeight(theme().px(32))
+        foot.setFixedHeight(theme().px(_FOOT))
         return foot
 
     def _on_text(self, text: str) -> None:
-        found = find(self._entries(), text)
+        found = find(self._entries, text)
         self.rows.set_entries(found)
         self._nothing.setVisible(not found)
         self._scroll.setVisible(bool(found))
-        most = theme().size("layout.palette.maxH")
+        look = theme()
+        room = self.scrim.height() - self._space_above - look.px(_FIELD) - look.px(_FOOT) - 24
+        most = max(look.size("row.palette") * 3, min(look.size("layout.palette.maxH"), room))
         self._scroll.setFixedHeight(min(self.rows.sizeHint().height(), most))
         self._scroll.verticalScrollBar().setValue(0)
         self.relayout()

@@ -99,8 +99,16 @@ class TaskHeader(QWidget):
             else:
                 self._stale = True
 
+    def fit(self) -> int:
+        """Takes the height that the window's height and the text size ask for, and tells it."""
+        height = theme().size("layout.taskHeader") - (8 if self._is_low() else 0)
+        if height != self.maximumHeight():
+            self.setFixedHeight(height)
+            self._lay_out()
+        return height
+
     def _on_theme(self) -> None:
-        self.setFixedHeight(theme().size("layout.taskHeader") - (8 if self._is_low() else 0))
+        self.fit()
         self._lay_out()
 
     def _is_low(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shiboken6
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
@@ -11,6 +11,7 @@ from posthog_code.domain.ids import TaskId
 from posthog_code.domain.state import Topic
 from posthog_code.domain.text import count
 from posthog_code.ui.context import UiContext
+from posthog_code.ui.kit.after_paint import after_paint
 from posthog_code.ui.kit.tabs import Tab, TabStrip
 from posthog_code.ui.shell.edge_handle import EdgeHandle
 from posthog_code.ui.shell.layout_state import LayoutState
@@ -267,7 +268,7 @@ class TaskPage(QWidget):
         self._set_compact(self.window().width() < COMPACT_BELOW)
         look = theme()
         width, height = self.width(), self.height()
-        head = self.header.maximumHeight()
+        head = self.header.fit()
         self.header.setGeometry(0, 0, width, head)
         body = max(0, height - head)
         conversation = self._made.get(CONVERSATION.id)
@@ -317,7 +318,7 @@ class TaskPage(QWidget):
     def showEvent(self, event: object) -> None:
         self._lay_out()
         if not self._ready:
-            QTimer.singleShot(0, self.build_panels)
+            after_paint(self, self.build_panels)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:

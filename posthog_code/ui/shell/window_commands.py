@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 
 from PySide6.QtCore import QObject, Qt
@@ -15,6 +16,8 @@ from posthog_code.ui.nav import TASK
 from posthog_code.ui.shell.sidebar import Sidebar
 from posthog_code.ui.shell.task_page import TaskPage
 
+# On a Mac, Option with an arrow moves by words in every text field.
+_BACK, _FORWARD = ("Ctrl+[", "Ctrl+]") if sys.platform == "darwin" else ("Alt+Left", "Alt+Right")
 _TEXT_MIN, _TEXT_MAX, _TEXT_DEFAULT = 12, 18, 13
 
 
@@ -38,12 +41,12 @@ class WindowCommands(QObject):
         nav = self._ctx.nav
         self.add("window.new_task", "New task", lambda: nav.open_new_task(), ("Ctrl+N",), icon="ph.plus")
         self.add("window.settings", "Open the settings", lambda: nav.open_settings(), ("Ctrl+,",), icon="ph.gear-six")
-        self.add("window.back", "Go back", nav.back, ("Alt+Left",), icon="ph.arrow-left", enabled=nav.can_go_back)
+        self.add("window.back", "Go back", nav.back, (_BACK,), icon="ph.arrow-left", enabled=nav.can_go_back)
         self.add(
             "window.forward",
             "Go forward",
             nav.forward,
-            ("Alt+Right",),
+            (_FORWARD,),
             icon="ph.arrow-right",
             enabled=nav.can_go_forward,
         )

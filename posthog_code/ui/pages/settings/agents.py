@@ -16,17 +16,13 @@ from posthog_code.ui.kit.inputs import TextField
 from posthog_code.ui.kit.labels import AgentTile, ElidedLabel, Label
 from posthog_code.ui.kit.popup import MenuItem
 from posthog_code.ui.kit.select import Select
+from posthog_code.ui.models.agents import STATUS_WORDS
 from posthog_code.ui.models.new_task import agent_items, default_agent, mode_items
 from posthog_code.ui.pages.settings.rows import SettingsColumn, add_row, clear_rows
 from posthog_code.ui.theme import theme
 from posthog_code.ui.theme.icons import icon
 
 CUSTOM = "custom:"
-_WORDS = {
-    AgentStatus.READY: ("Ready", "ph.check-circle", "status.success"),
-    AgentStatus.SIGNED_OUT: ("Not signed in", "ph.warning-circle", "status.waiting"),
-    AgentStatus.NOT_INSTALLED: ("Not installed", "", "text.muted"),
-}
 
 
 class AgentSettings(SettingsColumn):
@@ -76,7 +72,11 @@ class AgentSettings(SettingsColumn):
             add_row(self.installed, waiting)
         add_row(self.installed, self.custom)
         self.custom.show()
-        self.rows["agents"] = self.rows.get("agents") or self.rows["default_agent"]
+
+    def reveal(self, setting_id: str) -> None:
+        super().reveal(setting_id)
+        if setting_id == "custom_agent":
+            self.custom.open_form()
 
     def _on_check(self) -> None:
         self._ctx.actions.start("agents.detect", self._ctx.services.agents.detect, busy=self.check)
@@ -171,10 +171,12 @@ class _AgentRow(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 8, 10, 8)
         row.setSpacing(8)
-        row.addWidget(AgentTile(info.spec.name, self, size=28))
+        tile = AgentTile(info.spec.letter, self, size=28)
+        tile.setToolTip(info.spec.name)
+        row.addWidget(tile)
         row.addSpacing(6)
         row.addLayout(words, 1)
-        word, mark, token = _WORDS[info.status]
+        word, mark, token = STATUS_WORDS[info.status]
         if mark:
             row.addWidget(Icon(mark, token, self))
         row.addWidget(Label(word, self, font="small", token=token))
@@ -207,7 +209,7 @@ class CustomAgentForm(QWidget):
         super().__init__(parent)
         self._ctx = ctx
         self.open_button = Button("Add a custom agent", self, kind="ghost", icon="ph.plus")
-        self.open_button.clicked.connect(self._open)
+        self.open_button.clicked.connect(self.open_form)
         self.name = TextField("", self, name="Name of the agent", placeholder="Name")
         self.name.setFixedWidth(150)
         self.command = TextField("", self, name="Command line", placeholder="command --acp", mono=True)
@@ -229,7 +231,7 @@ class CustomAgentForm(QWidget):
         column.addWidget(self._form)
         self._form.hide()
 
-    def _open(self) -> None:
+    def open_form(self) -> None:
         self.open_button.hide()
         self._form.show()
         self.name.edit.setFocus()

@@ -94,15 +94,21 @@ class ChangesLoader(QObject):
         return not shiboken6.isValid(self) or number != self._reading
 
     async def _read(self, number: int) -> None:
+        try:
+            await self._read_scope(number)
+        except UserError:
+            if not self._stale(number):
+                raise
+        except Exception:
+            if not self._stale(number):
+                self._busy = False
+            raise
+
+    async def _read_scope(self, number: int) -> None:
         task_id, scope = self.task_id, self.scope
         assert task_id is not None
         known, index = self.change_set, self.index
-        try:
-            found = await self._source.refresh(task_id, scope)
-        except UserError:
-            if self._stale(number):
-                return
-            raise
+        found = await self._source.refresh(task_id, scope)
         if self._stale(number):
             return
         self.listed.emit(found)

@@ -72,7 +72,7 @@ class PanelMenus(QObject):
             items.append(MenuItem(file.path, name, detail=folder, note=note, checked=checked))
         popup = self._make(items, "Changed files", filterable=True)
         popup.chosen.connect(self.fileChosen)
-        popup.popup(self._chip, width=360)
+        popup.popup(self._chip, width=440)
 
     def open_file_menu(self, path: str, at: QPoint) -> None:
         """What can be done with a file; `at` is on the screen."""

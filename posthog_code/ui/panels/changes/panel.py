@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QPoint, Qt, QTimer
-from PySide6.QtGui import QGuiApplication, QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from posthog_code.domain.changes import ChangeSet, Scope
@@ -19,8 +19,6 @@ from posthog_code.ui.context import UiContext
 from posthog_code.ui.diff.view import DiffView
 from posthog_code.ui.kit.chips import Chip
 from posthog_code.ui.kit.empty import EmptyState, Skeleton
-from posthog_code.ui.kit.menu_rows import MenuItem
-from posthog_code.ui.kit.popup import PopupList
 from posthog_code.ui.kit.splitter import Splitter
 from posthog_code.ui.panels.changes import drafts
 from posthog_code.ui.panels.changes.actions import ReviewActions, fingerprint_of
@@ -46,7 +44,9 @@ class ChangesPanel(QWidget):
         self._ctx = ctx
         self._task_id: TaskId | None = None
         self._scope = Scope.ALL
-        self._watched: TaskId | None = None
+        watch = self._watch = _Watch(ctx)
+        self.destroyed.connect(lambda: watch.follow(None))
+        self._fold_viewed = False
         self._opened: tuple[TaskId | None, Scope] | None = None
         self._known: ChangeSet | None = None
         self._stale = True
@@ -128,7 +128,7 @@ class ChangesPanel(QWidget):
         if task_id == self._task_id:
             return
         self._flush_drafts()
-        self._unwatch()
+        self._watch.follow(None)
         self._task_id = self._actions.task_id = task_id
         self._scope = Scope.ALL
         self._opened = None
@@ -156,23 +156,16 @@ class ChangesPanel(QWidget):
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         self._flush_drafts()
-        self._unwatch()
+        self._watch.follow(None)
         if self._loader.busy:
             self._loader.stop()
             self._opened = None
         self._stale = True
 
-    def _unwatch(self) -> None:
-        if self._watched is not None:
-            self._ctx.services.changes.unwatch(self._watched)
-            self._watched = None
-
     def _render(self) -> None:
         """Bring everything up to date; called when shown, and when task or scope change."""
         task_id = self._task_id
-        if task_id is not None and self._watched is None:
-            self._ctx.services.changes.watch(task_id)
-            self._watched = task_id
+        self._watch.follow(task_id)
         settings = self._ctx.state.settings
         self.view.set_wrap(settings.wrap_diff)
         self.view.set_split(settings.split_diff)
@@ -184,6 +177,7 @@ class ChangesPanel(QWidget):
         self._show_comments()
         if self._opened != (task_id, self._scope):
             self._opened = (task_id, self._scope)
+            self._fold_viewed = True
             self.view.set_index(DiffIndex())
             self.view.cards.drafts.clear()
             if task_id is not None:
@@ -234,6 +228,9 @@ class ChangesPanel(QWidget):
         self._file_changed(self.view.current_file)
 
     def _index_opened(self, index: DiffIndex) -> None:
+        if self._fold_viewed:
+            self._fold_viewed = False
+            self.view.set_folded_paths(path for path, same in self._viewed().items() if same)
         self.view.set_index(index)
         if index.finished:
             self._show_diff()
@@ -247,7 +244,7 @@ class ChangesPanel(QWidget):
 
     def _finished(self) -> None:
         self.view.extend()
-        self.view.finder.index_grew()
+        self.view.viewport().update()
         self._show_diff()
 
     def _show_diff(self) -> None:
@@ -398,8 +395,27 @@ class ChangesPanel(QWidget):
         wanted = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and event.modifiers() & wanted == wanted:
             self.send_review()
+        elif event.matches(QKeySequence.StandardKey.Find) and self.pages.currentWidget() is self.splitter:
+            self.view.finder.open()
         else:
             super().keyPressEvent(event)
+
+
+class _Watch:
+    """The one task whose files are watched; outlives the panel just long enough to let go."""
+
+    def __init__(self, ctx: UiContext) -> None:
+        self._ctx = ctx
+        self._task_id: TaskId | None = None
+
+    def follow(self, task_id: TaskId | None) -> None:
+        if task_id == self._task_id:
+            return
+        if self._task_id is not None:
+            self._ctx.services.changes.unwatch(self._task_id)
+        if task_id is not None:
+            self._ctx.services.changes.watch(task_id)
+        self._task_id = task_id
 
 
 class _Loading(QWidget):

@@ -19,7 +19,6 @@ from posthog_code.domain.transcript import (
     UserMessage,
 )
 
-
 _TEXTS = (AgentText, Thought)
 
 
@@ -110,9 +109,9 @@ def kind_of(item: Item) -> str:
     """The kind of row that a single item makes; "" for one that shows nothing."""
     match item:
         case AgentText():
-            return "text" if not item.text.isspace() else ""
+            return "text" if item.text and not item.text.isspace() else ""
         case Thought():
-            return "thought" if not item.text.isspace() else ""
+            return "thought" if item.text and not item.text.isspace() else ""
         case UserMessage():
             return "user"
         case TurnFooter():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shiboken6
 from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import (
     QAccessible,
@@ -15,7 +16,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from posthog_code.domain.errors import UserError
-from posthog_code.domain.ids import RequestId, TaskId
+from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.state import Topic
 from posthog_code.domain.task import TaskPhase
@@ -24,7 +25,9 @@ from posthog_code.ui.composer import Composer
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.empty import EmptyState
 from posthog_code.ui.panels.conversation.blocks import Block
+from posthog_code.ui.panels.conversation.deeds import Deeds, register_commands
 from posthog_code.ui.panels.conversation.find_bar import FindBar
+from posthog_code.ui.panels.conversation.finder import Finder
 from posthog_code.ui.panels.conversation.pill import LatestPill
 from posthog_code.ui.panels.conversation.row_base import Row
 from posthog_code.ui.panels.conversation.source import ConversationSource
@@ -50,15 +53,15 @@ class ConversationPanel(QWidget):
         self.find_bar = FindBar(self)
         self.stream = StreamView(self.view, self.source, self)
         self.empty = EmptyState("ph.chat-centered-text", "Nothing here yet", "Tell the agent what to do.", parent=self)
+        self.finder = Finder(self.find_bar, self.stream)
         self.pill = LatestPill(self)
         self.composer = Composer(ctx, self)
+        self.deeds = Deeds(self.view, self._copy_details, self._answer_failed)
         self._stale = False
         self._loading = False
         self._announced = ""
         self._was_busy = False
         self._new_below = 0
-        self._matches: list[int] = []
-        self._match = 0
         self._stop_armed = QTimer(self)
         self._stop_armed.setSingleShot(True)
         self._stop_armed.setInterval(STOP_AGAIN_MS)
@@ -85,9 +88,9 @@ class ConversationPanel(QWidget):
         view.toggle = self.toggle
         view.show_whole = self._show_whole
         view.select = self._select
-        view.act = self._act
-        view.answer = self._answer
-        view.answer_question = self._answer_question
+        view.act = self.deeds.act
+        view.answer = self.deeds.answer
+        view.answer_question = self.deeds.answer_question
         view.resized = self._resized
         self.pill.clicked.connect(self.jump_to_latest)
         self.stream.verticalScrollBar().valueChanged.connect(self._place_pill)
@@ -95,12 +98,21 @@ class ConversationPanel(QWidget):
         self.stream.findRequested.connect(self.find_bar.open)
         self.stream.fileRequested.connect(self._open_file)
         self.stream.escapePressed.connect(self._escape)
-        self.find_bar.queryChanged.connect(self._find)
-        self.find_bar.stepped.connect(self._step_match)
+        self.find_bar.queryChanged.connect(self.finder.find)
+        self.find_bar.stepped.connect(self.finder.step)
         self.find_bar.closed.connect(self.close_find)
         self.composer.keyForCard.connect(self._composer_key)
         self.composer.escapePressed.connect(self._composer_escape)
         self.ctx.bridge.changed.connect(self._on_changed)
+        register_commands(
+            self.ctx.commands,
+            self,
+            find=self.find_bar.open,
+            latest=self.jump_to_latest,
+            stop=self.composer.stop,
+            answer=self.answer_number,
+            waits=self.waits_for_answer,
+        )
 
     # -- which task
 
@@ -130,12 +142,18 @@ class ConversationPanel(QWidget):
         sessions = self.ctx.services.sessions
 
         def loaded(transcript: Transcript) -> None:
-            if self.view.task_id == task_id:
+            if shiboken6.isValid(self) and self.view.task_id == task_id:
                 self._loading = False
                 self.view.transcript = transcript
                 self._show_source()
 
-        self.ctx.actions.start(f"transcript:{task_id}", lambda: sessions.load_transcript(task_id), on_done=loaded)
+        def failed(error: UserError) -> None:
+            loaded(Transcript())
+            self.ctx.toasts.show(error.title, error.hint, "error")
+
+        self.ctx.actions.start(
+            f"transcript:{task_id}", lambda: sessions.load_transcript(task_id), on_done=loaded, on_error=failed
+        )
 
     def _show_source(self) -> None:
         self.source.restart()
@@ -173,7 +191,7 @@ class ConversationPanel(QWidget):
     def refresh(self) -> None:
         """Bring the rows up to the transcript and the state."""
         self._stale = False
-        if self._loading:
+        if self._loading or (self.view.task_id is not None and self.view.task_id not in self.ctx.state.tasks):
             return
         self._describe()
         transcript = self.view.transcript
@@ -268,53 +286,14 @@ class ConversationPanel(QWidget):
 
     # -- doing
 
-    def _act(self, action: str, key: str) -> None:
-        task_id = self.view.task_id
-        if task_id is None:
-            return
-        services = self.ctx.services
-        doing = {
-            "retry_turn": lambda: services.sessions.retry_turn(task_id),
-            "continue_turn": lambda: services.sessions.continue_turn(task_id),
-            "retry_setup": lambda: services.tasks.retry_setup(task_id),
-            "start_without": lambda: services.tasks.continue_without_setup(task_id),
-            "cancel_setup": lambda: services.tasks.cancel_setup(task_id),
-        }
-        if action in doing:
-            self.ctx.actions.start(f"{action}:{task_id}", doing[action])
-        elif action == "show_logs":
-            self.ctx.nav.open_task(task_id, "logs")
-        elif action in ("choose_agent", "sign_in"):
-            self.ctx.nav.open_settings("agents")
-        elif action == "copy_details":
-            row = self.source.row_of(key)
-            widget = self.stream.widget_at(row) if row >= 0 else None
-            if isinstance(widget, Row):
-                QGuiApplication.clipboard().setText(widget.plain_text())
-                self.ctx.toasts.show("Copied the details", "", "success", (), 3.0)
+    def _copy_details(self, key: str) -> None:
+        row = self.source.row_of(key)
+        widget = self.stream.widget_at(row) if row >= 0 else None
+        if isinstance(widget, Row):
+            QGuiApplication.clipboard().setText(widget.plain_text())
+            self.ctx.toasts.show("Copied the details", "", "success", (), 3.0)
 
-    def _answer(self, request_id: str, option_id: str) -> None:
-        task_id = self.view.task_id
-        if task_id is not None:
-            sessions = self.ctx.services.sessions
-            self.ctx.actions.start(
-                f"answer:{task_id}:{request_id}",
-                lambda: sessions.answer(task_id, RequestId(request_id), option_id),
-                on_error=self._answer_failed,
-            )
-
-    def _answer_question(self, request_id: str, content: dict[str, object] | None) -> None:
-        task_id = self.view.task_id
-        if task_id is not None:
-            sessions = self.ctx.services.sessions
-            self.ctx.actions.start(
-                f"answer:{task_id}:{request_id}",
-                lambda: sessions.answer_question(task_id, RequestId(request_id), content),
-                on_error=self._answer_failed,
-            )
-
-    def _answer_failed(self, error: UserError) -> None:
-        self.ctx.toasts.show(error.title, error.hint, "error")
+    def _answer_failed(self) -> None:
         card = self.stream.card()
         if card is not None:
             card.answer_failed()
@@ -322,6 +301,13 @@ class ConversationPanel(QWidget):
     def _composer_key(self, event: QKeyEvent) -> None:
         if self.stream.answer_by_key(event.key()):
             event.accept()
+
+    def waits_for_answer(self) -> bool:
+        return self.isVisible() and self.stream.card_row() >= 0
+
+    def answer_number(self, number: int) -> None:
+        """Answer the pending card with its option `number`, from 1."""
+        self.stream.answer_by_key(Qt.Key.Key_0 + number)
 
     def focus_card(self) -> bool:
         """Give the pending card the keyboard; False when nothing waits."""
@@ -381,32 +367,7 @@ class ConversationPanel(QWidget):
         if self.find_bar.isVisibleTo(self):
             self.find_bar.hide()
             self.stream.setFocus(Qt.FocusReason.OtherFocusReason)
-        self.view.query = self.view.found = ""
-        self._matches = []
-        self.stream.update_rows()
-
-    def _find(self, query: str) -> None:
-        needle = query.strip().lower()
-        self.view.query, self.view.found = needle, ""
-        rows = range(self.source.count())
-        self._matches = [row for row in rows if needle in self.source.text_of(row).lower()] if needle else []
-        self._match = len(self._matches) - 1
-        self._show_match()
-
-    def _step_match(self, by: int) -> None:
-        if self._matches:
-            self._match = (self._match + by) % len(self._matches)
-            self._show_match()
-
-    def _show_match(self) -> None:
-        total = len(self._matches)
-        self.find_bar.show_count(self._match + 1, total)
-        if total:
-            row = self._matches[self._match]
-            if row < self.source.count():
-                self.view.found = self.source.key(row)
-                self.stream.scroll_to_row(row, 60)
-        self.stream.update_rows()
+        self.finder.clear()
 
     # -- Qt
 

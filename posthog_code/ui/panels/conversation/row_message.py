@@ -9,9 +9,11 @@ from PySide6.QtGui import QMouseEvent, QPainter, QPen
 
 from posthog_code.domain import text
 from posthog_code.domain.transcript import Thought, UserMessage
+from posthog_code.ui.kit.spinner import arc_clock
 from posthog_code.ui.panels.conversation import words
 from posthog_code.ui.panels.conversation.row_base import GAP, Paragraph, Row, draw_text, paint_card
 from posthog_code.ui.theme import Theme, theme
+from posthog_code.ui.theme.glyphs import Glyph, paint_glyph
 from posthog_code.ui.theme.icons import paint_icon
 
 _FOLD_LINES = 14
@@ -134,7 +136,12 @@ class ThoughtRow(Row):
     def draw(self, painter: QPainter, look: Theme, exposed: QRectF) -> None:
         opened = self.block.key in self.view.opened
         muted = look.color("text.muted")
-        paint_icon(painter, QRectF(1, 3, 14, 14), "ph.brain", muted)
+        box = QRectF(1, 3, 14, 14)
+        if self._thought.open:
+            paint_glyph(painter, box, Glyph.RUNNING, look, arc_clock().phase())
+            arc_clock().painted(self, box.toAlignedRect())
+        else:
+            paint_icon(painter, box, "ph.brain", muted)
         width = draw_text(painter, QRectF(22, 0, self.width() - 50, 20), self._title(), look.font("small"), muted)
         caret = "ph.caret-down" if opened else "ph.caret-right"
         paint_icon(painter, QRectF(22 + width + 8, 4, 12, 12), caret, muted)

@@ -230,8 +230,11 @@ class PermissionRow(Row):
 
     def take_key(self, key: int, *, enter: bool) -> bool:
         """Answer or move by a key; `enter` says whether Enter counts."""
-        if self._ask is None or self._sending:
+        if self._ask is None:
             return False
+        if self._sending:
+            # An answer is on its way: a second press must not end up as text in the composer.
+            return Qt.Key.Key_1 <= key <= Qt.Key.Key_9
         options = self._ask.options
         if Qt.Key.Key_1 <= key <= Qt.Key.Key_9 and key - Qt.Key.Key_1 < len(options):
             self.choose(key - Qt.Key.Key_1)

@@ -157,7 +157,7 @@ class QuestionRow(Row):
         self._labels = []
         for field, editor in self._fields:
             y += 8
-            if (field.title and len(self._fields) > 1) or isinstance(editor, TextField):
+            if field.title.strip() != self._title.text and (len(self._fields) > 1 or isinstance(editor, TextField)):
                 self._labels.append((y, field.title))
                 y += 20
             if isinstance(editor, ChoiceList):

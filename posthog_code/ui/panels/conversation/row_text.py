@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QRectF
 from PySide6.QtGui import QMouseEvent, QPainter
 
 from posthog_code.domain.transcript import AgentText
@@ -18,7 +18,6 @@ class TextRow(Row):
     def __init__(self, view: ViewState) -> None:
         super().__init__(view)
         self.text = MarkdownView(self)
-        self.text.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._item = AgentText(key="", at=0.0)
 
     def measure(self, width: int) -> int:

@@ -109,7 +109,11 @@ class ToolsRow(Row):
     def _draw_summary(self, painter: QPainter, look: Theme, line: Line, rect: QRectF) -> None:
         muted = look.color("text.secondary")
         paint_icon(painter, QRectF(11, rect.center().y() - 7, 14, 14), "ph.list-dashes", "text.muted")
-        width = draw_text(painter, rect.adjusted(34, 0, -40, 0), line.text, look.font("small", tabular=True), muted)
+        said, _, took = line.text.partition(" · ")
+        font = look.font("caption", tabular=True)
+        used = self._right_text(painter, rect, rect.right() - 10, took, font, look.color("text.muted"))
+        room = rect.adjusted(34, 0, -40 - used, 0)
+        width = draw_text(painter, room, said, look.font("small", tabular=True), muted)
         caret = "ph.caret-down" if line.opened else "ph.caret-right"
         paint_icon(painter, QRectF(34 + width + 8, rect.center().y() - 6, 12, 12), caret, "text.muted")
 

@@ -184,7 +184,7 @@ class ConversationSource:
         items = self.view.transcript.items
         last = items[-1] if items else None
         if isinstance(last, AgentText | Thought) and last.open and last.text.strip():
-            return isinstance(last, Thought)
+            return False
         return not (isinstance(last, ToolCall) and last.status not in words.SETTLED)
 
     # -- moving with keys

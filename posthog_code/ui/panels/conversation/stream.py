@@ -55,6 +55,7 @@ class StreamView(VirtualList):
             return None
         if self.widget_at(row) is None:
             self.scroll_to_row(row, 40)
+            self.flush()
         widget = self.widget_at(row)
         if isinstance(widget, PermissionRow | QuestionRow):
             return widget

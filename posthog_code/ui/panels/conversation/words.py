@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os.path
+import re
 import time
 from collections.abc import Sequence
 
@@ -34,6 +35,8 @@ ICONS = {
     "switch_mode": "ph.compass",
     "agent": "ph.robot",
 }
+_TOOL_NAME = re.compile(r"^[A-Z][a-z]+[A-Z]\w*: ")
+"""Some agents put their tool's name first: "ReadFile: hello.py"."""
 _OBJECT_KEYS = ("pattern", "query", "url", "path", "description", "prompt")
 SETTLED = frozenset({"completed", "failed", "stopped"})
 
@@ -99,6 +102,7 @@ def _one_line(words: str) -> str:
 
 
 def _without_verb(words: str, verb: str) -> str:
+    words = _TOOL_NAME.sub("", words)
     return words[len(verb) + 1 :] if verb and words.lower().startswith(verb.lower() + " ") else words
 
 

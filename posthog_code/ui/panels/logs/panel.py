@@ -18,7 +18,7 @@ from posthog_code.ui.kit.empty import EmptyState
 from posthog_code.ui.kit.inputs import SearchField
 from posthog_code.ui.kit.labels import Label
 from posthog_code.ui.panels.logs.chips import SourceBar
-from posthog_code.ui.panels.logs.index import LogIndex, Search
+from posthog_code.ui.panels.logs.index import Lines, LogIndex, Search
 from posthog_code.ui.panels.logs.raw_pane import RawPane
 from posthog_code.ui.panels.logs.view import LogList, copy_of
 from posthog_code.ui.theme import notifier, theme
@@ -98,11 +98,13 @@ class LogsPanel(QWidget):
 
     def set_task(self, task_id: TaskId | None) -> None:
         """Shows another task's log, from its end."""
+        if self._task_id is not None and self._task_id != task_id:
+            self._ctx.services.logs.forget(self._task_id)
         self._task_id = task_id
         self.raw.hide()
         self.list.select(-1)
         self.list.set_follow(True)
-        self._attach()
+        self._show_lines(None)
         if task_id is not None:
             self._ctx.actions.start(
                 f"log.load {task_id}", lambda: self._ctx.services.logs.load(task_id), on_done=self._on_loaded
@@ -115,14 +117,14 @@ class LogsPanel(QWidget):
 
     # state
 
-    def _attach(self) -> None:
-        lines = self._ctx.services.logs.lines(self._task_id) if self._task_id else None
+    def _show_lines(self, lines: Lines | None) -> None:
         self._index.set_lines(lines)
         self._search.restart(0)
         self._refresh_all()
 
     def _on_loaded(self, _result: object) -> None:
-        self._attach()
+        if self._task_id is not None:
+            self._show_lines(self._ctx.services.logs.lines(self._task_id))
 
     def _on_changed(self, topics: frozenset[Topic]) -> None:
         if self._task_id is None or Topic("log", self._task_id) not in topics:

@@ -90,6 +90,10 @@ class LogList(QAbstractScrollArea):
             if top < bar.value() or top + height > bar.value() + visible:
                 self.set_follow(False)
                 bar.setValue(max(0, top - visible // 2))
+        if line >= 0:
+            words = self._index.brief_line(line)
+            place = f"{self._index.row_of(line) + 1} of {self._index.rows}"
+            self.setAccessibleDescription(f"{words.source.value}: {words.text[:200]}, {place}")
         self.viewport().update()
         self.selected.emit(line)
 

@@ -16,7 +16,7 @@ from posthog_code.ui.kit.cards import Banner, Card, CardHead, Icon, Surface
 from posthog_code.ui.kit.chips import Badge
 from posthog_code.ui.kit.empty import EmptyState, Skeleton
 from posthog_code.ui.kit.labels import ElidedLabel, Label
-from posthog_code.ui.panels.pull_request.checks import ChecksList
+from posthog_code.ui.panels.pull_request.checks import CheckRow, ChecksList, check_key
 from posthog_code.ui.panels.pull_request.parts import Counts, SectionHead, TileRow
 from posthog_code.ui.panels.pull_request.reviews import ResolvedList, ReviewsList, ThreadCard
 from posthog_code.ui.panels.pull_request.sign_in import SignInCard
@@ -60,7 +60,7 @@ class Content(QWidget):
         self.column.setContentsMargins(SIDE, 14, SIDE, 20)
         self.column.setSpacing(8)
         if steps:
-            self._add_steps(steps, creating)
+            self._add_steps(steps, creating, opening=pull is None)
         if pull is not None:
             self._add_trouble(pull, problem)
             self._add_head(pull)
@@ -80,6 +80,12 @@ class Content(QWidget):
             self.column.addStretch(1)
         else:
             self._add_nothing()
+
+    def stops(self) -> list[tuple[str, CheckRow | ThreadCard]]:
+        """Everything that J and K go through, with a key that outlives this content: checks, then open threads."""
+        rows = self.checks.rows if self.checks is not None else []
+        found: list[tuple[str, CheckRow | ThreadCard]] = [(f"check:{check_key(row.check)}", row) for row in rows]
+        return found + [(f"thread:{card.thread_shown.id}", card) for card in self.threads]
 
     # -- without a pull request ----------------------------------------------------------------------------------
 
@@ -106,17 +112,21 @@ class Content(QWidget):
         self.sign_in = SignInCard(problem, self)
         self.column.addWidget(self.sign_in)
 
-    def _add_steps(self, steps: tuple[Step, ...], creating: bool) -> None:
+    def _add_steps(self, steps: tuple[Step, ...], creating: bool, opening: bool) -> None:
         failed = any(step.state is StepState.FAILED for step in steps)
         stuck = not creating and not failed
         card = Card(self, tone="failed" if failed or stuck else "")
-        title = "The pull request was not created" if failed or stuck else "Creating the pull request"
+        if failed or stuck:
+            title = "The pull request was not created" if opening else "The changes were not pushed"
+        else:
+            title = "Creating the pull request" if opening else "Pushing"
         head = CardHead(title, card, glyph=Glyph.FAILED if failed or stuck else Glyph.RUNNING, tone=card.tone)
         if failed or stuck:
             again = Button("Try again", head, icon="ph.arrow-clockwise", size="sm")
             again.clicked.connect(self.retry)
             edit = Button("Edit", head, kind="ghost", size="sm")
             edit.clicked.connect(self._create_ready)
+            edit.setVisible(opening)
             close = IconButton("ph.x", "Dismiss", head, size="sm")
             close.clicked.connect(self.dismiss)
             for button in (again, edit, close):
@@ -256,10 +266,11 @@ class Content(QWidget):
 
 
 class FootBar(Surface):
-    """What blocks it, how fresh it is, and the way to the browser."""
+    """What blocks it, how fresh it is, what is not pushed yet, and the way to the browser."""
 
     browse = Signal()
     refresh = Signal()
+    push = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("surface.panel", parent, edge="top")
@@ -270,6 +281,8 @@ class FootBar(Surface):
         self.again.clicked.connect(self.refresh)
         self.out = Button("Open on GitHub", self, icon="ph.arrow-square-out", keys="B")
         self.out.clicked.connect(self.browse)
+        self.send = Button("Push", self, icon="ph.arrow-line-up")
+        self.send.clicked.connect(self.push)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 0, 12, 0)
         row.setSpacing(8)
@@ -278,11 +291,21 @@ class FootBar(Surface):
         row.addWidget(self.age)
         row.addWidget(self.again)
         row.addWidget(self.out)
+        row.addWidget(self.send)
         self.setFixedHeight(theme().size("layout.reviewBar"))
         self.hide()
 
     def set_busy(self, on: bool) -> None:
         self.again.set_loading(on)
+
+    def set_unpushed(self, files: int, commits: int, busy: bool) -> None:
+        """Offer to push; while it goes on the button says so."""
+        if files:
+            self.send.setText(f"Commit and push {plural(files, 'file')}")
+        elif commits:
+            self.send.setText(f"Push {plural(commits, 'commit')}")
+        self.send.setVisible(bool(files or commits or busy))
+        self.send.set_loading(busy, "Pushing…")
 
     def set_pull(self, pull: PullRequest | None, now: float) -> None:
         self.setVisible(pull is not None)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from posthog_code.domain.check_rollup import is_open
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.pull_request import Check, CheckState, PullRequest, ReviewThread
@@ -20,7 +20,9 @@ from posthog_code.ui.kit.scroll import ScrollArea
 from posthog_code.ui.panels.pull_request.checks import CheckRow, check_key
 from posthog_code.ui.panels.pull_request.content import Content, FootBar
 from posthog_code.ui.panels.pull_request.reviews import ThreadCard
+from posthog_code.ui.panels.pull_request.sending import Following, Sender
 from posthog_code.ui.panels.pull_request.sign_in import SignInCard
+from posthog_code.ui.theme import notifier
 
 _KINDS = ("pull_request", "publish", "task", "changes")
 
@@ -32,7 +34,8 @@ class PullRequestPanel(QWidget):
         super().__init__(parent)
         self._ctx = ctx
         self._task_id: TaskId | None = None
-        self._watching: TaskId | None = None
+        self._following = Following(ctx)
+        self.destroyed.connect(self._following.stop)
         self._stale = True
         self._opened: dict[str, str | None] = {}
         self._closed: set[str] = set()
@@ -40,13 +43,14 @@ class PullRequestPanel(QWidget):
         self._unfolded = False
         self._current = ""
         self._keyring: bool | None = None
-        self._sent_name = ""
+        self._sender = Sender(ctx, self)
         self._shown: object = None
         self.content: Content | None = None
         self.area = ScrollArea(None, self, name="Pull request")
         self.foot = FootBar(self)
         self.foot.browse.connect(self._browse_pull)
         self.foot.refresh.connect(self._refresh)
+        self.foot.push.connect(self._push)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -56,6 +60,7 @@ class PullRequestPanel(QWidget):
         self.setObjectName("pullRequest")
         self.setAccessibleName("Pull request")
         ctx.bridge.changed.connect(self._on_changed)
+        notifier().changed.connect(self._look_changed)
 
     # -- what is shown -------------------------------------------------------------------------------------------
 
@@ -82,18 +87,17 @@ class PullRequestPanel(QWidget):
 
     def _watch(self) -> None:
         """Follow the task in view, and none while the panel is hidden."""
-        wanted = self._task_id if self.isVisible() and self._task_id in self._ctx.state.tasks else None
-        if wanted != self._watching:
-            pulls = self._ctx.services.pull_requests
-            if self._watching is not None:
-                pulls.unwatch(self._watching)
-            self._watching = wanted
-            if wanted is not None:
-                pulls.watch(wanted)
+        seen = self.isVisible() and self._task_id in self._ctx.state.tasks
+        self._following.follow(self._task_id if seen else None)
 
     def _on_changed(self, topics: frozenset[Topic]) -> None:
         if any(topic.id == self._task_id and topic.kind in _KINDS for topic in topics):
             self._mark()
+
+    def _look_changed(self) -> None:
+        """Heights follow the text size: build it again."""
+        self._shown = None
+        self._mark()
 
     def _mark(self) -> None:
         self._stale = True
@@ -118,11 +122,12 @@ class PullRequestPanel(QWidget):
         stat = state.tasks[task_id].stat
         made_from = (
             task_id, pull, steps, problem, pulls.loaded(task_id), pulls.creating(task_id), dict(self._opened),
-            self._unfolded, int(now // 60), stat, self._keyring,
+            self._unfolded, int(now // 60), stat, self._keyring, pulls.unpushed(task_id),
         )  # fmt: skip
         if made_from == self._shown:
             return
-        typed = self._typed_token()
+        card = self.content.sign_in if self.content is not None else None
+        typed = card.field.text() if card is not None else ""
         self._shown = made_from
         place = self.area.verticalScrollBar().value()
         content = Content(
@@ -144,7 +149,9 @@ class PullRequestPanel(QWidget):
             self._prepare_sign_in(content.sign_in, typed)
         elif had_focus:
             self.setFocus(Qt.FocusReason.OtherFocusReason)
+        unpushed = pulls.unpushed(task_id)
         self.foot.set_pull(pull, now)
+        self.foot.set_unpushed(unpushed.files, unpushed.commits, pull is not None and pulls.creating(task_id))
         self._mark_current()
 
     def _put(self, content: Content | None) -> None:
@@ -235,32 +242,12 @@ class PullRequestPanel(QWidget):
             self._send_checks([check for check in pull.checks if check.state is CheckState.FAILED])
 
     def _send_checks(self, checks: Sequence[Check]) -> None:
-        task_id, services = self._task_id, self._ctx.services
-        if task_id is None or not checks:
-            return
-
-        async def send() -> bool:
-            prompt = await services.pull_requests.failure_prompt(task_id, checks)
-            return await services.sessions.prompt(task_id, prompt)
-
-        name = checks[0].name if len(checks) == 1 else f"{len(checks)} failures"
-        self._sent_name = name
-        self._ctx.actions.start(f"send-checks {task_id}", send, on_done=self._sent)
+        if self._task_id is not None:
+            self._sender.checks(self._task_id, checks)
 
     def _send_thread(self, thread: ReviewThread) -> None:
-        task_id, services = self._task_id, self._ctx.services
-        if task_id is None:
-            return
-
-        async def send() -> bool:
-            return await services.sessions.prompt(task_id, services.pull_requests.thread_prompt(task_id, thread))
-
-        self._sent_name = "The thread"
-        self._ctx.actions.start(f"send-thread {task_id}", send, on_done=self._sent)
-
-    def _sent(self, at_once: bool) -> None:
-        where = "Sent to the agent" if at_once else "Queued for the agent"
-        self._ctx.toasts.show(where, self._sent_name, kind="success", timeout=4.0)
+        if self._task_id is not None:
+            self._sender.review_thread(self._task_id, thread)
 
     # -- pull request --------------------------------------------------------------------------------------------
 
@@ -277,11 +264,20 @@ class PullRequestPanel(QWidget):
     def _retry(self) -> None:
         """Go on with what was typed; without it the dialog asks again."""
         task_id, pulls = self._task_id, self._ctx.services.pull_requests
+        pull = self.pull()
+        if pull is not None and is_open(pull):
+            self._push()
+            return
         typed = pulls.form(task_id) if task_id is not None else None
         if task_id is None or typed is None:
             self._create(False)
             return
         self._ctx.actions.start(f"create-pr {task_id}", lambda: pulls.create(task_id, typed), on_error=self._told)
+
+    def _push(self) -> None:
+        task_id, pulls = self._task_id, self._ctx.services.pull_requests
+        if task_id is not None:
+            self._ctx.actions.start(f"push {task_id}", lambda: pulls.push(task_id), on_error=self._told)
 
     def _dismiss(self) -> None:
         task_id, pulls = self._task_id, self._ctx.services.pull_requests
@@ -319,10 +315,6 @@ class PullRequestPanel(QWidget):
 
     # -- signing in ----------------------------------------------------------------------------------------------
 
-    def _typed_token(self) -> str:
-        card = self.content.sign_in if self.content is not None else None
-        return card.field.text() if card is not None else ""
-
     def _prepare_sign_in(self, card: SignInCard, typed: str) -> None:
         card.field.setText(typed)
         card.submitted.connect(self._sign_in)
@@ -358,13 +350,8 @@ class PullRequestPanel(QWidget):
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
-    def _stops(self) -> list[tuple[str, Any]]:
-        """Everything that J and K go through: checks, then open threads."""
-        if self.content is None:
-            return []
-        rows: list[CheckRow] = self.content.checks.rows if self.content.checks is not None else []
-        stops: list[tuple[str, Any]] = [(f"check:{check_key(row.check)}", row) for row in rows]
-        return stops + [(f"thread:{card.thread_shown.id}", card) for card in self.content.threads]
+    def _stops(self) -> list[tuple[str, CheckRow | ThreadCard]]:
+        return self.content.stops() if self.content is not None else []
 
     def _mark_current(self) -> None:
         for key, widget in self._stops():
@@ -379,6 +366,7 @@ class PullRequestPanel(QWidget):
         at = max(0, min(at + by, len(keys) - 1))
         self._current = keys[at]
         self._mark_current()
+        self.setAccessibleDescription(stops[at][1].accessibleName())
         self.area.ensureWidgetVisible(stops[at][1], 0, 24)
 
     def _current_widget(self) -> CheckRow | ThreadCard | None:

@@ -1,6 +1,6 @@
-"""What a screen reader hears of a virtual list: a list whose items are the rows in sight.
+"""What a screen reader hears of painted widgets: their roles, and the rows of a virtual list.
 
-Without this Qt shows a scroll area with nothing inside it but itself and its bars.
+Without this Qt tells of a painted widget only that it is there, and of a scroll area nothing but its bars.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from PySide6.QtGui import QAccessible, QAccessibleInterface
 from PySide6.QtWidgets import QAccessibleWidget, QWidget
 
 _ITEM = "kitListItem"
+_ROLE = "kitRole"
 _interfaces: dict[int, QAccessibleInterface] = {}
 """Qt keeps interfaces by plain pointers, so Python has to keep them alive; by the address of their widget."""
 _installed = False
@@ -55,6 +56,12 @@ class ItemInterface(QAccessibleWidget):
         return QAccessible.queryAccessibleInterface(view) if view is not None else super().parent()
 
 
+def set_role(widget: QWidget, role: QAccessible.Role) -> None:
+    """Say what a painted widget is; its name is its `accessibleName`."""
+    widget.setProperty(_ROLE, role.value)
+    install()
+
+
 def mark_item(row: QWidget) -> None:
     """Make `row` a list item for screen readers."""
     row.setProperty(_ITEM, True)
@@ -76,6 +83,8 @@ def _make(class_name: str, watched: QObject) -> QAccessibleInterface | None:
         made: QAccessibleInterface = ListInterface(watched)
     elif watched.property(_ITEM):
         made = ItemInterface(watched)
+    elif (role := watched.property(_ROLE)) is not None:
+        made = QAccessibleWidget(watched, QAccessible.Role(role), "")
     else:
         return None
     address = shiboken6.getCppPointer(watched)[0]

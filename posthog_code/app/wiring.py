@@ -1,0 +1,143 @@
+"""Every adapter and service, connected by plain constructor calls.
+
+Importing this module imports them all, which takes longer than painting the window: `app.container` does it when the
+first of them is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from posthog_code.adapters.acp import make_agent_host
+from posthog_code.adapters.agents import make_catalogue
+from posthog_code.adapters.forge.github import GitHub
+from posthog_code.adapters.git import make_git
+from posthog_code.adapters.process.shell import ShellCommands
+from posthog_code.adapters.secrets.keyring_store import Keyring
+from posthog_code.adapters.storage.database import SqliteDatabase
+from posthog_code.adapters.storage.journal import FileJournals
+from posthog_code.adapters.storage.task_logs import FileTaskLogs
+from posthog_code.app.paths import Paths
+from posthog_code.domain.ids import TaskId
+from posthog_code.domain.logs import LogSource
+from posthog_code.domain.task import Workspace
+from posthog_code.domain.transcript import AgentText
+from posthog_code.ports.clock import Clock
+from posthog_code.ports.git import Git
+from posthog_code.services.agents import Agents
+from posthog_code.services.app import Services
+from posthog_code.services.changes import ChangesService
+from posthog_code.services.logs import Logs
+from posthog_code.services.pull_requests import PullRequests
+from posthog_code.services.reconcile import Reconcile
+from posthog_code.services.repositories import Repositories
+from posthog_code.services.reviews import Reviews
+from posthog_code.services.scope import Scope
+from posthog_code.services.session_parts import AskPolicy, SessionParts
+from posthog_code.services.sessions import Sessions
+from posthog_code.services.settings import SettingsService
+from posthog_code.services.setup import TaskSetup
+from posthog_code.services.shelf import Shelf
+from posthog_code.services.store import Store
+from posthog_code.services.tasks import TaskHooks, Tasks
+
+_PLUMBING = re.compile(
+    r"^git (-c \S+ |--\S+ )*(rev-parse|symbolic-ref|ls-files|ls-tree|for-each-ref|merge-base|diff|diff-index|cat-file|"
+    r"config|write-tree|hash-object|mktree|commit-tree|update-index|check-ignore|check-attr|status|log|rev-list|add "
+    r"--intent-to-add)\b.*→ exit [01] "
+)
+
+
+def _is_quiet(line: str) -> bool:
+    """Reads and the inner steps of a checkpoint, which run several times a second while an agent edits: a person who
+    looks at the log wants what changed something, and what failed."""
+    return _PLUMBING.match(line) is not None
+
+
+@dataclass(frozen=True)
+class Wired:
+    services: Services
+    forge: GitHub
+    git: Git
+
+
+def wire(
+    paths: Paths,
+    database: SqliteDatabase,
+    store: Store,
+    scope: Scope,
+    *,
+    policy: AskPolicy,
+    clock: Clock,
+    env: Mapping[str, str] | None,
+) -> Wired:
+    """Everything besides the store and the scope. Call it on the loop's thread."""
+    journals = FileJournals(paths.journals)
+    logs = Logs(store, journals, FileTaskLogs(paths.task_logs), clock)
+
+    def on_git(folder: Path, line: str) -> None:
+        if _is_quiet(line):
+            return
+        task = next((t for t in store.state.tasks.values() if t.path and folder == Path(t.path)), None)
+        if task is not None:
+            logs.write(task.id, LogSource.GIT, line)
+
+    def is_local(folder: Path) -> bool:
+        tasks = store.state.tasks.values()
+        return any(t.workspace is Workspace.LOCAL and t.path and Path(t.path) == folder for t in tasks)
+
+    git = make_git(log=on_git, trash=paths.trash, is_local=is_local, auth=lambda url: forge.lent(url))
+    agents = Agents(store, make_catalogue(paths.agents))
+    host = make_agent_host(clock)
+    changes = ChangesService(store, git.git, git.changes, git.checkpoints, git.watcher, clock, scope)
+    sessions = Sessions(
+        SessionParts(store, journals, host, agents, git.checkpoints, git.git, changes, logs, clock, scope, policy)
+    )
+    setup = TaskSetup(store, git.git, git.worktrees, ShellCommands(), logs, clock, paths.worktrees)
+    shelf = Shelf(
+        store, git.git, git.worktrees, git.checkpoints, git.publishing, clock, paths.trash, stop_run=sessions.end
+    )
+    tasks = Tasks(store, clock, setup, shelf, TaskHooks(sessions.first_prompt, sessions.kick), scope)
+
+    async def last_words(task_id: TaskId) -> str:
+        transcript = await sessions.load_transcript(task_id)
+        return next((i.text for i in reversed(transcript.items) if isinstance(i, AgentText) and i.text.strip()), "")
+
+    keyring = Keyring()
+    forge = GitHub(
+        keyring,
+        api_url=lambda: store.state.settings.github_api_url,
+        env=env,
+        log=lambda line: pull_requests.network(line),
+    )
+    pull_requests = PullRequests(
+        store,
+        git.git,
+        git.publishing,
+        git.changes,
+        forge,
+        clock,
+        scope,
+        log=lambda task_id, source, text: logs.write(task_id, source, text),
+        summary=last_words,
+        secrets=keyring,
+    )
+    services = Services(
+        store=store,
+        scope=scope,
+        repositories=Repositories(store, git.git, clock),
+        tasks=tasks,
+        sessions=sessions,
+        changes=changes,
+        reviews=Reviews(store, clock, sessions.prompt),
+        pull_requests=pull_requests,
+        agents=agents,
+        settings=SettingsService(store),
+        logs=logs,
+        reconcile=Reconcile(store, journals, host, setup, clock),
+        problems=tuple(database.problems),
+    )
+    return Wired(services, forge, git.git)
