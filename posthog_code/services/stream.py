@@ -24,6 +24,7 @@ class Stream:
         self._session_id = session_id
         self._fold = Fold(Transcript(), worktree)
         self._journal: Journal | None = None
+        self._topic = Topic("transcript", task_id)
         for frame, direction, at in parts.journals.read(session_id):
             self._fold.apply(frame, direction, at)
 
@@ -48,7 +49,7 @@ class Stream:
     def fold(self, frame: dict[str, Any], direction: str, at: float) -> None:
         """Fold a frame that is in the journal already."""
         if self._fold.apply(frame, direction, at) is not None:
-            self._parts.store.touch(Topic("transcript", self._task_id))
+            self._parts.store.touch(self._topic)
         self._parts.logs.frame(self._task_id, frame, direction, at)
 
     def sync(self) -> None:

@@ -50,6 +50,8 @@ class Bridge(QObject):
         self._emit()
 
     def _gather(self, topics: frozenset[Topic]) -> None:
+        if topics <= self._pending:
+            return  # a flood tells the same thing again and again
         self._pending |= topics
         if not self._timer.isActive():
             wait = self._frame - (time.monotonic() - self._last)
