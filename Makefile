@@ -6,10 +6,10 @@ OUT ?= shots
 .PHONY: demo run test check bench shots package
 
 demo:            ## open the window on the demo world: no account, no key, no network
-	@$(SETUP) --window -- posthog-code demo $(ARGS)
+	@$(SETUP) --window -- python -m posthog_code demo $(ARGS)
 
 run:             ## open the window on your own data
-	@$(SETUP) --window -- posthog-code $(ARGS)
+	@$(SETUP) --window -- python -m posthog_code $(ARGS)
 
 test:            ## pass the tests
 	@$(SETUP) --dev -- python -m pytest $(ARGS)
@@ -21,7 +21,7 @@ bench:           ## figures against limits measured in the same run
 	@$(SETUP) --dev -- python -m tests.bench $(ARGS)
 
 shots:           ## pictures of every screen, both themes
-	@$(SETUP) -- posthog-code shots --out $(OUT) $(ARGS)
+	@$(SETUP) -- python -m posthog_code shots --out $(OUT) $(ARGS)
 
 package:         ## a build that needs no Python, smoke-tested
 	@$(SETUP) --dev -- python packaging/build.py $(ARGS)

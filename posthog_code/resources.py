@@ -16,8 +16,8 @@ def resources_dir() -> Path:
     bundle = getattr(sys, "_MEIPASS", None)
     candidates = [
         *([Path(bundle) / "resources"] if bundle else []),
+        Path(__file__).resolve().parent / "_resources",
         Path(__file__).resolve().parent.parent / "resources",
-        Path(sys.prefix) / "share" / "posthog-code" / "resources",
     ]
     for candidate in candidates:
         if candidate.is_dir():

@@ -116,9 +116,7 @@ async def start_task(services: Services, repository: Path, prompt: str, **fields
     draft = TaskDraft(
         prompt=prompt,
         repository_id=repository_id,
-        agent_id="custom",
-        agent_command=DEMO_AGENT,
-        **{"mode": "auto", **fields},
+        **{"agent_id": "custom", "agent_command": DEMO_AGENT, "mode": "auto", **fields},
     )
     task_id = await services.tasks.create(draft)
     await services.tasks.wait_for_setup(task_id)

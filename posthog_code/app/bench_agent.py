@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import sys
 import time
@@ -40,7 +41,7 @@ def main() -> None:
     while True:
         wait = max(0.0, due - time.monotonic()) if prompt is not None else None
         if select.select([0], [], [], wait)[0]:
-            read = sys.stdin.buffer.raw.read(65536)  # type: ignore[attr-defined]
+            read = os.read(0, 65536)
             if not read:
                 return
             *lines, pending = (pending + read).split(b"\n")

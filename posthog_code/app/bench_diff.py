@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import random
 import time
+from collections.abc import Callable
 
 from PySide6.QtWidgets import QApplication
 
@@ -85,10 +86,11 @@ def _scroll(view: DiffView, figures: dict[str, float | str]) -> None:
     """CPU time of frames: three lines further, as a wheel does, and anywhere."""
     bar, port = view.verticalScrollBar(), view.viewport()
     rng = random.Random(5)
-    for name, next_value in (
-        ("wheel", lambda: bar.value() + 3 * bar.singleStep()),
-        ("jump", lambda: rng.randrange(max(1, bar.maximum()))),
-    ):
+    steps: dict[str, Callable[[], int]] = {
+        "wheel": lambda: bar.value() + 3 * bar.singleStep(),
+        "jump": lambda: rng.randrange(max(1, bar.maximum())),
+    }
+    for name, next_value in steps.items():
         bar.setValue(0)
         port.repaint()
         took = []

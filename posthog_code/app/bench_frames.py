@@ -23,6 +23,7 @@ from posthog_code.domain.task import TaskDraft, Workspace
 from posthog_code.domain.transcript import AgentText
 from posthog_code.services.app import Services
 from posthog_code.ui.context import UiContext
+from posthog_code.ui.shell.main_window import MainWindow
 
 _RATE = 25
 """Chunks per second of each agent: twice as fast as most models write."""
@@ -34,7 +35,7 @@ _STAMP = re.compile(r"<(\d+\.\d+)>")
 class _Pixels(QObject):
     """Which stamps were shown when, by the window's repaints."""
 
-    def __init__(self, shown: window.MainWindow, context: UiContext, task_id: TaskId) -> None:
+    def __init__(self, shown: MainWindow, context: UiContext, task_id: TaskId) -> None:
         super().__init__(shown)
         self._services, self._task_id = context.services, task_id
         self._seen = time.monotonic()
@@ -78,7 +79,7 @@ def frames(options: argparse.Namespace, paths: Paths) -> dict[str, float | str]:
         services = container.services
         window.dress(app, container)
         context = window.make_context(container)
-        shown = window.MainWindow(context)
+        shown = MainWindow(context)
         shown.show()
         with tempfile.TemporaryDirectory(prefix="posthog-code-bench-") as folder:
             tasks = [await _begin(services, Path(folder) / f"r{n}") for n in range(options.size or 4)]

@@ -32,14 +32,15 @@ def memory_mb() -> float:
 def start(options: argparse.Namespace, paths: Paths) -> int:
     """Open the window; tell times since `--since` (monotonic clock, s), CPU and memory; end.
 
-    With `--size` above 0 a task is opened and every panel shown before memory is read again.
+    With `--size` above 0 a task is opened and every panel shown before memory is read again. What is above 1 is how
+    many seconds the window is then left alone.
     """
     from posthog_code.app.window import open_window
 
     kept: list[_Start] = []
 
     def attach(container: Container, context: UiContext) -> None:
-        kept.append(_Start(options.since, options.size > 0, container, context))
+        kept.append(_Start(options.since, options.size, container, context))
 
     return open_window(paths, attach)
 
@@ -47,11 +48,11 @@ def start(options: argparse.Namespace, paths: Paths) -> int:
 class _Start(QObject):
     """Sees the list being painted, then everything else being loaded."""
 
-    def __init__(self, since: float, load_all: bool, container: Container, context: UiContext) -> None:
+    def __init__(self, since: float, size: int, container: Container, context: UiContext) -> None:
         super().__init__()
         from posthog_code.ui.shell.main_window import MainWindow
 
-        self._since, self._load_all = since, load_all
+        self._since, self._load_all, self._idle = since, size > 0, max(0, size - 1)
         self._container, self._context = container, context
         self._window = next(w for w in QApplication.topLevelWidgets() if isinstance(w, MainWindow))
         self._figures: dict[str, float | str] = {}
@@ -92,7 +93,10 @@ class _Start(QObject):
         await self._container.services.agents.detect()
         await asyncio.sleep(_SETTLED_S)
         self._figures["loaded"] = memory_mb()
-        self._figures["loaded_cpu"] = time.process_time() * 1000
+        used = time.process_time()
+        await asyncio.sleep(self._idle)
+        if self._idle:
+            self._figures["idle_percent"] = (time.process_time() - used) / self._idle * 100
         self._end()
 
     def _end(self) -> None:

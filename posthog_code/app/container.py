@@ -94,6 +94,11 @@ class Container:
     def git(self) -> Git:
         return self.late().git
 
+    async def mend(self) -> tuple[int, int]:
+        """After the start: (tasks found again when the database was lost, turns that were interrupted)."""
+        found = await self.services.rebuild.run() if self.database.is_new else 0
+        return found, await self.services.reconcile.run()
+
     async def close(self) -> None:
         """End agents first, then everything that waits, then the files."""
         if self.late.made is not None:

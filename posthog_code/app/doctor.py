@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import importlib.util
 import os
 import shutil
@@ -11,29 +10,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from posthog_code.app import system
 from posthog_code.app.container import build, open_database
 from posthog_code.app.paths import Paths
 from posthog_code.cli.output import Output
 from posthog_code.domain.agent import AgentStatus
 from posthog_code.domain.errors import UserError
 
-_QT_LIBRARIES = {
-    "libGL.so.1": "libgl1",
-    "libEGL.so.1": "libegl1",
-    "libxkbcommon.so.0": "libxkbcommon0",
-    "libglib-2.0.so.0": "libglib2.0-0",
-    "libdbus-1.so.3": "libdbus-1-3",
-    "libfontconfig.so.1": "libfontconfig1",
-    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
-    "libxcb-cursor.so.0": "libxcb-cursor0",
-    "libxcb-icccm.so.4": "libxcb-icccm4",
-    "libxcb-image.so.0": "libxcb-image0",
-    "libxcb-keysyms.so.1": "libxcb-keysyms1",
-    "libxcb-render-util.so.0": "libxcb-render-util0",
-    "libxcb-xinerama.so.0": "libxcb-xinerama0",
-    "libxcb-randr.so.0": "libxcb-randr0",
-    "libxcb-shape.so.0": "libxcb-shape0",
-}
 _LOW_SPACE = 1_000_000_000
 
 
@@ -88,19 +71,13 @@ def _qt() -> Finding:
         return Finding("qt", False, "PySide6 is not installed", "python -m pip install posthog-code", False)
     if not sys.platform.startswith("linux"):
         return Finding("qt", True, "PySide6 is installed")
-    missing = [package for library, package in _QT_LIBRARIES.items() if not _loads(library)]
+    missing = system.missing_libraries(window=True)
+    if not system.has_fonts():
+        missing.append(system.FONT_PACKAGE)
     if missing:
-        return Finding("qt", False, "system libraries are missing", f"sudo apt-get install {' '.join(missing)}", False)
+        return Finding("qt", False, "system packages are missing", system.install_line(missing), False)
     screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     return Finding("qt", True, f"ready, screen {screen}" if screen else "ready, no screen here")
-
-
-def _loads(library: str) -> bool:
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
 
 
 def _space(paths: Paths) -> Finding:

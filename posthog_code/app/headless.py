@@ -27,12 +27,13 @@ def run_command(options: argparse.Namespace, paths: Paths) -> int:
 
 
 async def _run(options: argparse.Namespace, paths: Paths, output: Output) -> int:
-    name = f"pr {options.pr_command}" if options.command == "pr" else options.command
+    second = getattr(options, f"{options.command}_command", "")
+    name = f"{options.command} {second}".strip()
     policy = policy_for(options.permissions) if "permissions" in options else ask_the_person
     container = build(paths, *open_database(paths), policy=policy)
 
     async def command() -> int:
-        await container.services.reconcile.run()
+        await container.mend()
         return await COMMANDS[name](container.services, options, output)
 
     running: asyncio.Task[int] = container.services.scope.spawn(command(), "command")
@@ -52,7 +53,6 @@ def _end_on_signals(running: asyncio.Task[int]) -> None:
 
 
 async def _close(container: Container) -> None:
-    for task_id, session in [(s.task_id, s) for s in container.services.store.state.sessions.values()]:
-        if session.phase.busy:
-            await container.services.sessions.end(task_id)
+    if container.late.made is not None:
+        await container.services.sessions.stop_all()
     await container.close()

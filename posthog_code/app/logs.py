@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
-import re
 import sys
 from pathlib import Path
 
-_SECRETS = re.compile(
-    r"(gh[opusr]_|github_pat_|phx_|phc_|sk-)[A-Za-z0-9_\-]{4,}|(?i:(bearer|token)\s+)[A-Za-z0-9_\-.=]{8,}"
-)
+from posthog_code.domain.redact import redact
 
 
 class Redact(logging.Filter):
@@ -22,10 +19,6 @@ class Redact(logging.Filter):
         if clean != message:
             record.msg, record.args = clean, ()
         return True
-
-
-def redact(text: str) -> str:
-    return _SECRETS.sub(lambda match: f"{match[1] or match[2] or ''}…", text)
 
 
 def set_up(folder: Path, *, to_stderr: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from qasync import QEventLoop
 
 STALL_SECONDS = 0.05
 _WORKERS = 4
+_SWITCH_SECONDS = 0.001
 _BEAT_MS = 250
 """Four beats a second cost under 0.1 % of a core; measurements ask for more."""
 _FREEZE_AFTER_MS = 5000
@@ -28,6 +30,8 @@ _log = logging.getLogger(__name__)
 def run(app: QApplication, main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Runs `main` on the application's loop and returns its exit code."""
     app.setQuitOnLastWindowClosed(False)
+    # A worker that computes (colours of code, an import) may keep the UI thread from a frame for this long.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     loop = QEventLoop(app)
     # qasync's own executor makes ten QThreads and joins them at the end.
     executor = ThreadPoolExecutor(_WORKERS, thread_name_prefix="worker")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 
 from posthog_code.app.paths import Paths, default_home
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the program; gives its exit code."""
+    _leave_bundle(os.environ)
     child = _own_child(argv)
     if child is not None:
         return child
@@ -33,6 +36,20 @@ def main(argv: Sequence[str]) -> int:
     return run_command(options, paths)
 
 
+def _leave_bundle(environment: MutableMapping[str, str]) -> None:
+    """A frozen build points the loader at its own libraries; git, agents and editors must get the person's value.
+
+    This process and Qt keep what they need: the loader read the variables when the process began.
+    """
+    if not getattr(sys, "frozen", False):
+        return
+    for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):
+        original = environment.pop(f"{name}_ORIG", "")
+        environment.pop(name, None)
+        if original:
+            environment[name] = original
+
+
 def _own_child(argv: Sequence[str]) -> int | None:
     """A frozen build has no `python -m`: its own helper processes start through the same program."""
     words = list(argv)
@@ -46,21 +63,37 @@ def _own_child(argv: Sequence[str]) -> int | None:
         from posthog_code.demo.github import main as github
 
         return github(words[1:])
+    if words[:2] == ["-m", "posthog_code.demo.posthog"]:
+        words = ["demo-posthog", *words[2:]]
+    if words[:1] == ["demo-posthog"]:
+        from posthog_code.demo.posthog import main as posthog
+
+        return posthog(words[1:])
     return None
 
 
 def _with_window(options: argparse.Namespace, paths: Paths) -> int:
+    from posthog_code.app import system
+
+    if options.command in ("shots", "bench"):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    problem = "" if getattr(options, "prepare_only", False) else system.screen_problem()
+    if problem:
+        sys.stderr.write(problem)
+        return 3
+    # Once PySide6 is loaded, its import hook reads the source of every module that imports something. What needs no Qt
+    # comes before it: measurable at every start.
+    importlib.import_module("posthog_code.app.container")
     try:
         from posthog_code.app import window
     except ImportError as error:
         if "PySide6" not in str(error) and ".so" not in str(error):
             raise
+        packages = [*system.BASE_LIBRARIES.values(), *system.X11_LIBRARIES.values(), system.FONT_PACKAGE]
         sys.stderr.write(
             f"Qt could not be loaded: {error}\n"
-            "On Debian and Ubuntu this installs what it needs:\n\n"
-            "    sudo apt-get install libgl1 libegl1 libxkbcommon0 libglib2.0-0 libdbus-1-3 libfontconfig1 "
-            "libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0 "
-            "libxcb-xinerama0 libxcb-randr0 libxcb-shape0 fonts-dejavu-core\n\n"
+            "Either the PySide6-Essentials package of this Python is missing or damaged, or a system library is:\n\n"
+            f"    {system.install_line(packages)}\n\n"
             "posthog-code doctor tells what is missing. The commands work without it.\n"
         )
         return 3

@@ -27,6 +27,10 @@ class Paths:
         return self.home / "task-logs"
 
     @property
+    def attachments(self) -> Path:
+        return self.home / "attachments"
+
+    @property
     def worktrees(self) -> Path:
         return self.home / "worktrees"
 

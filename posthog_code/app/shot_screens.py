@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
+from posthog_code.app.shot_states import STATES
 from posthog_code.app.studio import Studio
 
 DOUBLE_CHARGE = "Stop double charges"
@@ -101,4 +102,5 @@ SCREENS: dict[str, Callable[[Studio], Awaitable[None]]] = {
     "settings-agents": settings_agents,
     "settings-general": settings_general,
     "settings-repositories": settings_repositories,
+    **STATES,
 }

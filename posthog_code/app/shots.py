@@ -91,8 +91,9 @@ def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int
         shown = window.MainWindow(context)
         shown.resize(*size)
         shown.show()
+        studio = Studio(shown, context, container)
         try:
-            await shot_screens.SCREENS[name](Studio(shown, context, container))
+            await shot_screens.SCREENS[name](studio)
             await asyncio.sleep(_SETTLE)
             if not shown.grab().save(str(path)):
                 sys.stderr.write(f"{path} cannot be written.\n")
@@ -100,6 +101,7 @@ def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int
             sys.stdout.write(f"{path}\n")
             return True
         finally:
+            await studio.tidy()
             shown.close()
             context.bridge.close()
             shown.deleteLater()

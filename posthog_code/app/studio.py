@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from PySide6.QtWidgets import QWidget
 
 from posthog_code.app.container import Container
 from posthog_code.domain.ids import TaskId
+from posthog_code.domain.session import SessionPhase
+from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import Task
 from posthog_code.ui.context import UiContext
+from posthog_code.ui.kit.overlay import Sheet
 from posthog_code.ui.shell.main_window import MainWindow
+
+_KINDS = (
+    "tasks",
+    "task",
+    "session",
+    "repositories",
+    "queue",
+    "comments",
+    "publish",
+    "pull_request",
+    "agents",
+    "transcript",
+)
 
 
 @dataclass
@@ -20,6 +36,9 @@ class Studio:
     window: MainWindow
     context: UiContext
     container: Container
+    afterwards: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
+    """What takes away things that were really made for the picture."""
+    _before: AppState | None = None
 
     def task(self, title: str) -> Task:
         """The demo task whose title begins so."""
@@ -27,13 +46,38 @@ class Studio:
         return next(task for task in tasks if task.title.startswith(title))
 
     async def open_task(self, title: str, tab: str = "changes", *, panel: bool = True) -> TaskId:
-        """Show a task with a panel, or with its conversation alone."""
-        task_id = self.task(title).id
+        """Show a task with a panel, or with its conversation alone. A narrow window has room for one of them."""
+        task_id, page = self.task(title).id, self.window.task_page
+        if page.compact and not panel:
+            tab = "conversation"
         self.context.nav.open_task(task_id, tab)
-        await self.until(lambda: self.window.task_page.panel("conversation") is not None)
-        if not panel:
-            self.window.task_page.close_panel()
+        await self.until(lambda: (made := page.panel(tab)) is not None and made.isVisible())
+        if not panel and not page.compact:
+            page.close_panel()
         return task_id
+
+    def pretend(self, change: Callable[[AppState], AppState]) -> None:
+        """Show a state that is not so, in memory alone, until `tidy`."""
+        store = self.container.services.store
+        self._before = self._before or store.state
+        self._adopt(change(store.state))
+
+    def failed(self, task_id: TaskId) -> bool:
+        session = self.context.state.session_of(task_id)
+        return session is not None and session.phase is SessionPhase.FAILED
+
+    async def tidy(self) -> None:
+        """Back to what is so, and was so."""
+        for undo in self.afterwards:
+            await undo()
+        if self._before is not None:
+            self._adopt(self._before)
+            self._before = None
+
+    def _adopt(self, state: AppState) -> None:
+        store = self.container.services.store
+        ids = ("", *{*store.state.tasks, *state.tasks})
+        store.adopt(state, *(Topic(kind, one) for kind in _KINDS for one in ids))
 
     def run(self, command_id: str) -> None:
         """What a menu entry or key would do."""
@@ -46,6 +90,11 @@ class Studio:
         """A visible widget by its object name."""
         found = self.window.findChildren(QWidget, name)
         return next((widget for widget in found if widget.isVisible()), None)
+
+    def find_titled(self, title: str) -> QWidget | None:
+        """A visible dialog whose title begins so."""
+        found = self.window.findChildren(Sheet)
+        return next((s for s in found if s.isVisible() and s.accessibleName().startswith(title)), None)
 
     async def until(self, condition: Callable[[], object], timeout: float = 10.0) -> None:
         """Raises TimeoutError when the condition does not come true."""

@@ -6,8 +6,10 @@ import asyncio
 import importlib
 import signal
 import sys
+import time
 from collections.abc import Callable
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from posthog_code.app import crash, logs, loop
@@ -22,8 +24,11 @@ from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.after_paint import after_paint
 from posthog_code.ui.nav import Nav
 from posthog_code.ui.shell.main_window import MainWindow
+from posthog_code.ui.shell.panels import CONVERSATION, SIDE_PANELS
 from posthog_code.ui.theme import apply_theme
 
+_RAISE_PATIENCE = 5.0
+"""Seconds that a window which is starting gets to answer a second start."""
 AfterStart = Callable[[Container, UiContext], None]
 
 
@@ -55,9 +60,13 @@ def make_application() -> QApplication:
 
 def _another_is_open(instance: SingleInstance, paths: Paths) -> int:
     _app = make_application()
-    if instance.raise_other():
-        sys.stdout.write("PostHog Code is open already; its window was brought to the front.\n")
-        return 0
+    deadline = time.monotonic() + _RAISE_PATIENCE
+    while time.monotonic() < deadline:
+        if instance.raise_other():
+            sys.stdout.write("PostHog Code is open already; its window was brought to the front.\n")
+            return 0
+        # It listens once its window is painted: it may be starting itself.
+        time.sleep(0.1)
     sys.stderr.write(
         f"PostHog Code is running on {paths.home}, but its window does not answer.\n"
         "Close it, or start this one with another POSTHOG_CODE_HOME.\n"
@@ -111,6 +120,13 @@ async def _live(
 
     services.store.subscribe(on_change)
 
+    def on_focus(state: Qt.ApplicationState) -> None:
+        # Meanwhile the command line may have made tasks, or run turns.
+        if state == Qt.ApplicationState.ApplicationActive and container.late.made is not None:
+            context.actions.start("refresh", services.sessions.refresh)
+
+    app.applicationStateChanged.connect(on_focus)
+
     async def behind() -> None:
         instance.listen(lambda: _to_front(window))
         await _behind_first_paint(container, context)
@@ -122,6 +138,7 @@ async def _live(
     try:
         await closed.wait()
     finally:
+        app.applicationStateChanged.disconnect(on_focus)
         window.hide()
         context.bridge.close()
         await container.close()
@@ -131,14 +148,20 @@ async def _live(
 async def _behind_first_paint(container: Container, context: UiContext) -> None:
     services = container.services
     await asyncio.to_thread(importlib.import_module, "posthog_code.app.wiring")
-    interrupted = await services.reconcile.run()
+    found, interrupted = await container.mend()
     await services.pull_requests.recover()
     for problem in services.problems:
         context.toasts.show("Something in the data folder could not be read.", problem, "warning", timeout=15.0)
+    if found:
+        words = "1 task was found again." if found == 1 else f"{found} tasks were found again."
+        context.toasts.show(words, "There was no database; worktrees and journals tell what they were.", "warning")
     if interrupted:
         words = "1 turn was interrupted." if interrupted == 1 else f"{interrupted} turns were interrupted."
         context.toasts.show(words, "Everything up to then is saved; each can be continued.", "warning")
     await services.agents.detect()
+    for spec in (CONVERSATION, *SIDE_PANELS):
+        # So that the first task that is opened does not wait for them.
+        await asyncio.to_thread(importlib.import_module, spec.module)
 
 
 def _to_front(window: MainWindow) -> None:

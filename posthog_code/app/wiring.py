@@ -17,6 +17,7 @@ from posthog_code.adapters.forge.github import GitHub
 from posthog_code.adapters.git import make_git
 from posthog_code.adapters.process.shell import ShellCommands
 from posthog_code.adapters.secrets.keyring_store import Keyring
+from posthog_code.adapters.storage.attachments import FileAttachments
 from posthog_code.adapters.storage.database import SqliteDatabase
 from posthog_code.adapters.storage.journal import FileJournals
 from posthog_code.adapters.storage.task_logs import FileTaskLogs
@@ -32,8 +33,10 @@ from posthog_code.services.app import Services
 from posthog_code.services.changes import ChangesService
 from posthog_code.services.logs import Logs
 from posthog_code.services.pull_requests import PullRequests
+from posthog_code.services.rebuild import Folders, Rebuild
 from posthog_code.services.reconcile import Reconcile
 from posthog_code.services.repositories import Repositories
+from posthog_code.services.restore import Restore
 from posthog_code.services.reviews import Reviews
 from posthog_code.services.scope import Scope
 from posthog_code.services.session_parts import AskPolicy, SessionParts
@@ -43,6 +46,7 @@ from posthog_code.services.setup import TaskSetup
 from posthog_code.services.shelf import Shelf
 from posthog_code.services.store import Store
 from posthog_code.services.tasks import TaskHooks, Tasks
+from posthog_code.services.trash import SessionHooks, Trash
 
 _PLUMBING = re.compile(
     r"^git (-c \S+ |--\S+ )*(rev-parse|symbolic-ref|ls-files|ls-tree|for-each-ref|merge-base|diff|diff-index|cat-file|"
@@ -76,7 +80,9 @@ def wire(
 ) -> Wired:
     """Everything besides the store and the scope. Call it on the loop's thread."""
     journals = FileJournals(paths.journals)
-    logs = Logs(store, journals, FileTaskLogs(paths.task_logs), clock)
+    attachments = FileAttachments(paths.attachments)
+    task_logs = FileTaskLogs(paths.task_logs)
+    logs = Logs(store, journals, task_logs, clock)
 
     def on_git(folder: Path, line: str) -> None:
         if _is_quiet(line):
@@ -94,13 +100,20 @@ def wire(
     host = make_agent_host(clock)
     changes = ChangesService(store, git.git, git.changes, git.checkpoints, git.watcher, clock, scope)
     sessions = Sessions(
-        SessionParts(store, journals, host, agents, git.checkpoints, git.git, changes, logs, clock, scope, policy)
+        SessionParts(store, journals, attachments, host, agents, git.checkpoints, changes, logs, clock, scope, policy)
     )
     setup = TaskSetup(store, git.git, git.worktrees, ShellCommands(), logs, clock, paths.worktrees)
     shelf = Shelf(
         store, git.git, git.worktrees, git.checkpoints, git.publishing, clock, paths.trash, stop_run=sessions.end
     )
-    tasks = Tasks(store, clock, setup, shelf, TaskHooks(sessions.first_prompt, sessions.kick), scope)
+    tasks = Tasks(
+        store,
+        clock,
+        setup,
+        shelf,
+        TaskHooks(sessions.first_prompt, sessions.forget, sessions.claim, sessions.kick),
+        scope,
+    )
 
     async def last_words(task_id: TaskId) -> str:
         transcript = await sessions.load_transcript(task_id)
@@ -125,10 +138,13 @@ def wire(
         summary=last_words,
         secrets=keyring,
     )
+    restore = Restore(store, git.checkpoints, git.changes, changes, clock)
+    repositories = Repositories(store, git.git, clock)
+    folders = Folders(paths.worktrees, paths.trash)
     services = Services(
         store=store,
         scope=scope,
-        repositories=Repositories(store, git.git, clock),
+        repositories=repositories,
         tasks=tasks,
         sessions=sessions,
         changes=changes,
@@ -137,7 +153,19 @@ def wire(
         agents=agents,
         settings=SettingsService(store),
         logs=logs,
+        restore=restore,
         reconcile=Reconcile(store, journals, host, setup, clock),
+        rebuild=Rebuild(store, repositories, git.checkpoints, git.remains, journals, clock, folders),
+        trash=Trash(
+            store,
+            git.checkpoints,
+            git.remains,
+            journals,
+            task_logs,
+            attachments,
+            SessionHooks(sessions.end, sessions.release),
+            paths.trash,
+        ),
         problems=tuple(database.problems),
     )
     return Wired(services, forge, git.git)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from posthog_code.cli.find import find_task
 from posthog_code.cli.output import Output
+from posthog_code.cli.trash import trash_empty, trash_list
 from posthog_code.cli.turn import EXIT_OK, TurnRunner
 from posthog_code.domain.agent import AgentStatus
 from posthog_code.domain.changes import Scope
@@ -261,6 +262,8 @@ COMMANDS: dict[str, Command] = {
     "delete": delete,
     "pr create": pr_create,
     "pr status": pr_status,
+    "trash list": trash_list,
+    "trash empty": trash_empty,
     "agents": agents,
     "repositories": repositories,
 }

@@ -106,6 +106,13 @@ def _other_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser
     _json(agents)
     doctor = commands.add_parser("doctor", help="check this machine")
     _json(doctor)
+    trash = commands.add_parser("trash", help="what archived and deleted tasks left; nothing is emptied by itself")
+    trashes = trash.add_subparsers(dest="trash_command", required=True)
+    _json(trashes.add_parser("list", help="worktrees in the trash and deleted tasks"))
+    empty = trashes.add_parser("empty", help="remove them for good; archived tasks keep their snapshots")
+    empty.add_argument("--older-than", type=_age, default=0.0, metavar="AGE", help="only from before, as in 30d or 12h")
+    empty.add_argument("--yes", action="store_true", help="do not ask")
+    _json(empty)
     repositories = commands.add_parser("repositories", help="list repositories, or change one")
     repositories.add_argument("--add", metavar="FOLDER")
     repositories.add_argument("--setup-script", nargs=2, metavar=("NAME", "SCRIPT"), help="commands for new worktrees")
@@ -122,6 +129,14 @@ def _turn_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--timeout", type=float, default=0.0, metavar="S", help="stop the turn after S seconds")
     _json(parser)
+
+
+def _age(text: str) -> float:
+    """Seconds of an age like 30d, 12h or 90m."""
+    units = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+    if not text[:-1].isdigit() or text[-1:] not in units:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age; write for example 30d, 12h or 90m")
+    return int(text[:-1]) * units[text[-1]]
 
 
 def _json(parser: argparse.ArgumentParser) -> None:

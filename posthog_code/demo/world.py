@@ -1,4 +1,4 @@
-"""The demo world: sample repositories, their remotes and the stand-in GitHub, in one folder."""
+"""The demo world: sample repositories, their remotes, the stand-in GitHub and PostHog, in one folder."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from posthog_code.demo.cloud_tasks import PROJECT
 from posthog_code.demo.repositories import DEFAULT_BRANCH, NAMES, OWNER, git, make_repositories
 from posthog_code.demo.tasks import TASKS, DemoTask
 
 TOKEN = "ghp_demo"
 """What the stand-in GitHub takes for a token."""
+POSTHOG_KEY = "phx_demo"
+"""A personal API key that the stand-in PostHog takes for everything."""
 VERSION = 1
 START_LIMIT = 10.0
 """Seconds."""
@@ -54,15 +57,7 @@ class DemoGitHub:
     token: str = TOKEN
 
     def stop(self) -> None:
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        try:
-            self.process.wait(2.0)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        _stop(self.process)
 
     def merge(self, repository: str, number: int) -> None:
         """Merge a pull request at once, whatever its checks and reviews say. Blocks; raises OSError when refused."""
@@ -81,6 +76,53 @@ class DemoGitHub:
         # Without the person's proxies: this is loopback.
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
             answer.read()
+
+
+@dataclass(slots=True)
+class DemoPostHog:
+    """A running stand-in for PostHog's cloud. It ends with `stop`, with this process, or when the pipe to it closes."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    token: str = POSTHOG_KEY
+    """A personal API key with all scopes."""
+    project: int = PROJECT
+
+    def stop(self) -> None:
+        _stop(self.process)
+
+    def ready(self) -> bool:
+        """Whether the runs of the seeded tasks have got to where they should be. Blocks shortly; OSError when gone."""
+        return bool(self.control("GET", "ready")["ready"])
+
+    def appear(self, **fields: Any) -> dict[str, Any]:
+        """Let a task appear that somebody else made; the fields of cloud_tasks.CloudTask. Gives the API's task."""
+        return self.control("POST", "tasks", fields)
+
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A call below /__demo/: faults, journal, config, tokens, runs. Blocks; OSError when refused."""
+        request = urllib.request.Request(
+            f"{self.url}/__demo/{path}",
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={"Content-Type": "application/json", "User-Agent": "posthog-code-demo"},
+            method=method,
+        )
+        # Without the person's proxies: this is loopback.
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+            told: dict[str, Any] = json.loads(answer.read() or b"{}")
+            return told
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(2.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def prepare(home: Path, now: float) -> WorldFacts:
@@ -144,7 +186,7 @@ def _free_port() -> int:
 
 
 def child_command(name: str) -> list[str]:
-    """How a child of the demo is started: "agent" or "github". A frozen program starts itself with a switch."""
+    """How a child of the demo is started: "agent", "github" or "posthog". A frozen program starts itself."""
     if getattr(sys, "frozen", False):
         return [sys.executable, f"demo-{name}"]
     return [sys.executable, "-m", f"posthog_code.demo.{name}"]
@@ -157,10 +199,7 @@ def start_github(home: Path, pace: float = 1.0) -> DemoGitHub:
     listens (about 0.2 s). Raises WorldError when it does not start.
     """
     root = home / "github"
-    try:
-        port = int((root / "port").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        port = 0
+    port = _kept_port(root)
     command = [*child_command("github"), "--root", str(root), "--port", str(port), "--pace", str(pace)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     try:
@@ -176,6 +215,39 @@ def start_github(home: Path, pace: float = 1.0) -> DemoGitHub:
             git(home / "repositories" / name, "remote", "set-url", "origin", _remote_url(now_at, name))
         (root / "port").write_text(str(now_at), encoding="utf-8")
     return started
+
+
+def start_posthog(home: Path, pace: float = 1.0, *, seeds: bool = True) -> DemoPostHog:
+    """Start the stand-in for PostHog's cloud, on the port of the last time if that is free.
+
+    The world's GitHub must run: sandboxes are clones of its repositories. `pace` is the speed of the agents at work (0:
+    no delays). A new world begins with `cloud_tasks.SEEDS`; their runs get to their states within some seconds, see
+    `ready`. Blocks until it listens (about 0.2 s). Raises WorldError when it does not start.
+    """
+    root = home / "posthog"
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    port, github = _kept_port(root), _kept_port(home / "github")
+    command = [*child_command("posthog"), "--root", str(root), "--port", str(port), "--pace", str(pace)]
+    command += ["--github", f"http://127.0.0.1:{github}", "--agent-state", str(home / "agent-sessions")]
+    if not seeds:
+        command.append("--empty")
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        url = str(json.loads(_first_line(process))["url"])
+    except ValueError:
+        process.kill()
+        process.wait()
+        raise WorldError("The demo's PostHog did not start.") from None
+    (root / "port").write_text(url.rsplit(":", 1)[1], encoding="utf-8")
+    return DemoPostHog(process, url)
+
+
+def _kept_port(root: Path) -> int:
+    """The port of an earlier start, 0 if there was none."""
+    try:
+        return int((root / "port").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> bytes:

@@ -90,6 +90,7 @@ def _permission(
         command = title
     kind = kind or tools.guess_kind(title, command, diffs)
     paths = tools.paths_of(call, diffs) or (known.paths if known else ())
+    options = params.get("options")
     raw = call.get("rawInput")
     reason = str(raw.get("description") or raw.get("reason") or "") if isinstance(raw, Mapping) else ""
     if not reason and text and command not in text:
@@ -107,7 +108,7 @@ def _permission(
         outside=any(is_outside(path, worktree) for path in paths),
         options=tuple(
             AskOption(str(option.get("optionId")), str(option.get("name") or ""), str(option.get("kind") or ""))
-            for option in params.get("options") or ()
+            for option in (options if isinstance(options, list) else ())
             if isinstance(option, Mapping)
         ),
     )
@@ -125,7 +126,8 @@ def _question(request_id: RequestId, params: Mapping[str, Any], at: float) -> As
     schema = params.get("requestedSchema")
     schema = schema if isinstance(schema, Mapping) else {}
     properties = schema.get("properties")
-    required = schema.get("required") or ()
+    required = schema.get("required")
+    required = required if isinstance(required, list) else ()
     fields = tuple(
         _field(str(name), prop, name in required)
         for name, prop in (properties.items() if isinstance(properties, Mapping) else ())

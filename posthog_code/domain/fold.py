@@ -37,7 +37,8 @@ class Fold:
         """Go on from `transcript`, or start a new one. `worktree` is the folder that permissions are measured
         against."""
         self.transcript = transcript if transcript is not None else Transcript()
-        self._worktree = worktree
+        self.worktree = worktree
+        """Absolute path; "" while there is none. What is outside of it is told as such."""
         self._rows = Rows(self.transcript)
         self._texts = TextFold(self._rows)
         self._calls = CallFold(self._rows)
@@ -61,7 +62,7 @@ class Fold:
         """Fold one frame in, seen at UNIX time `at`; gives the index of the first row that changed, if any did."""
         try:
             self._apply(frame, direction, at)
-        except (TypeError, AttributeError, KeyError, ValueError) as error:
+        except (TypeError, AttributeError, KeyError, ValueError, ArithmeticError, RecursionError) as error:
             # What an agent sends may have any shape: one odd frame costs a row, never the conversation.
             self._notice("warning", "A message of the agent was not understood.", str(error), at, raw=frame)
         return self._rows.take()
@@ -147,8 +148,11 @@ class Fold:
     # ---- permissions and questions
 
     def _ask(self, frame: Mapping[str, Any], at: float) -> None:
-        ask = asks.ask_from_request(frame, self.transcript, at, self._worktree)
+        ask = asks.ask_from_request(frame, self.transcript, at, self.worktree)
         self._texts.interrupt_all(at)
+        if ask.id in self._asks:
+            # The id is used again: what it named before cannot be answered any more.
+            self._set_answer(ask.id, "", "agent", at)
         index = self._rows.add(AskItem(key=self._rows.key("q"), at=at, ask=ask))
         self._asks[ask.id] = index
         if ask.tool_call_id:

@@ -146,7 +146,12 @@ class CallFold:
                 _ = call.output  # reading joins and cuts, so that a flood does not pile up
                 length = 0
             self._pending[call.call_id] = length
-        elif index not in self._streamed:
+        elif index in self._streamed:
+            # Pieces may have been lost before the call was announced; the whole text comes at its end.
+            whole = tools.whole_output_of(update.get("rawOutput")) if update.get("status") in _SETTLED else ""
+            if len(whole) >= len(call.output):
+                call.output, call.output_cut = tools.kept(whole) if whole else (call.output, call.output_cut)
+        else:
             text = tools.output_of(update.get("content"))
             if not text and not call.output and not call.diffs:
                 text = tools.raw_output_text(update.get("rawOutput"))

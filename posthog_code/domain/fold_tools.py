@@ -133,6 +133,12 @@ def _unfenced(text: str) -> str:
     return text
 
 
+def whole_output_of(raw: Any) -> str:
+    """The complete output of a command as Codex gives it at the end; "" when there is none."""
+    text = raw.get("aggregated_output") if isinstance(raw, Mapping) else None
+    return text if isinstance(text, str) else ""
+
+
 def raw_output_text(raw: Any) -> str:
     """Readable text of a rawOutput, for agents that send no content."""
     if raw is None or raw == [] or raw == {}:

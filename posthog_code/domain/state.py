@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from posthog_code.domain.agent import AgentInfo
 from posthog_code.domain.changes import ChangeSet
+from posthog_code.domain.cloud import Account, CloudList
 from posthog_code.domain.ids import RepositoryId, SessionId, TaskId
 from posthog_code.domain.pull_request import PullRequest
 from posthog_code.domain.review import Comment
@@ -20,7 +21,8 @@ class Topic(NamedTuple):
     """What changed: a kind, and the id of the thing ("" for the collection)."""
 
     kind: str
-    """tasks, task, repositories, session, transcript, log, queue, comments, changes, pull_request, publish, settings, agents."""
+    """tasks, task, repositories, session, transcript, log, queue, comments, changes, pull_request, publish, settings,
+    agents, account, cloud."""
     id: str = ""
 
 
@@ -43,6 +45,9 @@ class AppState:
     settings: Settings = field(default_factory=Settings)
     agents: tuple[AgentInfo, ...] = ()
     """Catalogue and what is installed; empty until detection has run."""
+    account: Account = field(default_factory=Account)
+    cloud: CloudList = field(default_factory=CloudList)
+    """Tasks of the chosen project; kept on disk, so that they are there before the server answers."""
 
     def session_of(self, task_id: TaskId) -> Session | None:
         task = self.tasks.get(task_id)

@@ -16,6 +16,8 @@ class Workspace(StrEnum):
     """A git worktree and branch of its own (the default)."""
     LOCAL = "local"
     """The person's own checkout: nothing is isolated, nothing is cleaned up."""
+    CLOUD = "cloud"
+    """A sandbox of PostHog: nothing of it is on this machine but the conversation."""
 
 
 class TaskPhase(StrEnum):
@@ -24,7 +26,7 @@ class TaskPhase(StrEnum):
     SETUP_FAILED = "setup_failed"
     ARCHIVED = "archived"
     DELETED = "deleted"
-    """A tombstone while undo is possible; swept at the next start after the undo window."""
+    """Off the list, but restorable until the person empties the trash."""
 
 
 class StepState(StrEnum):
@@ -105,6 +107,11 @@ class Task:
     trash_path: str = ""
     archived_at: float = 0.0
     deleted_at: float = 0.0
+    cloud_project_id: int = 0
+    """Project of the cloud task that this one is a view of, was taken over from, or was sent to; 0 for none."""
+    cloud_task_id: str = ""
+    cloud_run_id: str = ""
+    """The cloud run that is watched or was last worked with."""
 
     @property
     def folder_name(self) -> str:

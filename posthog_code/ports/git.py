@@ -208,6 +208,121 @@ class Publishing(Protocol):
         """(path, text) of the pull request template, or ("", "")."""
 
 
+@dataclass(frozen=True, slots=True)
+class MarkedWorktree:
+    """A worktree that our marker calls a task's."""
+
+    path: Path
+    repository: Path
+    """Top level of the main checkout."""
+    task_id: TaskId
+    branch: str
+    """"" when detached."""
+    base_commit: str
+    """What it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrashedWorktree:
+    trashed: Path
+    """The folder in the trash."""
+    task_id: TaskId
+    path: Path
+    """Where the worktree was."""
+    repository: Path
+    branch: str
+    at: float
+    """UNIX time when it was put there, s."""
+    size: int
+    """Bytes."""
+
+
+class Remains(Protocol):
+    """What is on disk of tasks, whatever the database says."""
+
+    async def worktrees(self, folder: Path) -> tuple[MarkedWorktree, ...]:
+        """Complete worktrees with our marker in a folder of worktrees."""
+
+    async def trashed(self, trash: Path) -> tuple[TrashedWorktree, ...]:
+        """Worktrees in the trash."""
+
+    async def remove(self, trashed: TrashedWorktree) -> None:
+        """Remove one from the trash, for good. Raises Refused when it is another task's, NotFound, StorageFailed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A snapshot as another machine can take it."""
+
+    snapshot: Snapshot
+    """Without ignored files: they stay on this machine. No ref keeps it."""
+    pack: bytes
+    """A git pack with everything of it that the other side does not have."""
+    index: bytes
+    """The staged state as git's index file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What another machine tells of a snapshot of its own."""
+
+    head: str
+    tree: str
+    """Tree of the files."""
+    index_tree: str
+    commit: str = ""
+    """Its commit; of one that `Transfer.export` made, more than the trees is understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A local branch beside a commit that it should be at."""
+
+    local: str = ""
+    """Commit of the local branch, "" when there is none."""
+    path: str = ""
+    """Worktree that has it checked out."""
+    mine: tuple[str, ...] = ()
+    """Subjects of commits that only the local branch has, newest first, at most 20."""
+    theirs: int = 0
+    """Commits that only the other side has."""
+
+
+class Transfer(Protocol):
+    """Snapshots between machines. Branches and files that are here already are never overwritten."""
+
+    async def fetch(self, repository: Path, branch: str, on_line: OnLine | None = None) -> str:
+        """Bring origin's branch up to date; gives its commit, "" when origin has no such branch. Raises NotSignedIn,
+        Offline."""
+
+    async def clone(self, url: str, path: Path, on_line: OnLine | None = None) -> None:
+        """Raises Conflict when the folder is there already."""
+
+    async def export(self, worktree: Path, snapshot: Snapshot, known: Sequence[str] = ()) -> Parcel:
+        """Pack a snapshot for a side that has the commits `known` and all before them."""
+
+    async def import_(self, repository: Path, foreign: Foreign, data: bytes, *, ref: str, branch: str) -> Snapshot:
+        """Make a foreign snapshot one of ours, kept by the hidden `ref`, that is to be restored on `branch`. `data` is
+        a git pack or bundle, or nothing when its objects are here. Raises NotFound when something is missing."""
+
+    async def meet(self, repository: Path, branch: str, commit: str) -> Meeting:
+        """Compare the local branch with a commit that is here."""
+
+    async def check_out(
+        self,
+        repository: Path,
+        path: Path,
+        *,
+        branch: str,
+        head: str,
+        task_id: TaskId,
+        on_line: OnLine | None = None,
+    ) -> None:
+        """Make the task's worktree at `path` on `branch` at `head`. A local branch that is merely behind is moved
+        forward. May be called again after it was cut short, with the same path, which must have been free before the
+        first call. Raises Conflict when the branch has commits of its own or is checked out elsewhere."""
+
+
 class Watcher(Protocol):
     """File-system events of a worktree (no polling where the OS has events)."""
 

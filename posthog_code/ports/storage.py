@@ -17,11 +17,15 @@ class Database(Protocol):
     def load(self) -> AppState:
         """Everything that is kept. Raises StorageFailed for a file that cannot be read or is from a newer version."""
 
-    async def save(self, old: AppState, new: AppState) -> None:
+    async def save(self, old: AppState, new: AppState) -> AppState | None:
         """Write what differs, in one transaction that is durable against a crash of the app before this returns.
 
-        Raises StorageFailed (disk full, read-only); then nothing was written.
+        When another program has written since `load`, `save` or `newer` last looked, nothing is written and the state
+        on disk is given instead. Raises StorageFailed (disk full, read-only); then nothing was written.
         """
+
+    async def newer(self) -> AppState | None:
+        """The state on disk when another program has written since this one last looked, else None."""
 
     def close(self) -> None: ...
 
@@ -50,8 +54,10 @@ class Journals(Protocol):
     def read(self, session_id: SessionId) -> Iterator[tuple[dict[str, Any], str, float]]:
         """Each (frame, direction, UNIX time) in order; lines that do not parse are skipped."""
 
-    def read_located(self, session_id: SessionId) -> Iterator[tuple[dict[str, Any], str, float, int, int]]:
-        """The same with offset and length of each line in the file, in bytes."""
+    def read_located(
+        self, session_id: SessionId, start: int = 0
+    ) -> Iterator[tuple[dict[str, Any], str, float, int, int]]:
+        """The same with offset and length of each line in the file, in bytes, from the line at `start`."""
 
     def path(self, session_id: SessionId) -> Path: ...
 
@@ -62,7 +68,24 @@ class Journals(Protocol):
 
     def size(self, session_id: SessionId) -> int: ...
 
-    def trash(self, session_id: SessionId) -> None: ...
+    def sessions(self) -> tuple[SessionId, ...]:
+        """All that have a journal."""
+
+    def remove(self, session_id: SessionId) -> None:
+        """For good: the session was never saved, or its task was removed for good."""
+
+
+class Attachments(Protocol):
+    """Files that go with prompts."""
+
+    def keep(self, task_id: TaskId, paths: Sequence[str]) -> tuple[str, ...]:
+        """The same files at places where they stay: what lies in the temporary folder (pasted pictures) is copied.
+
+        May block. Raises StorageFailed.
+        """
+
+    def forget(self, task_id: TaskId) -> None:
+        """Remove what was kept for a task that is gone for good."""
 
 
 class TaskLogs(Protocol):
@@ -71,3 +94,6 @@ class TaskLogs(Protocol):
     def append(self, task_id: TaskId, lines: Sequence[LogLine]) -> None: ...
 
     def read(self, task_id: TaskId) -> Iterator[LogLine]: ...
+
+    def remove(self, task_id: TaskId) -> None:
+        """For good, with a task that is gone for good."""

@@ -10,14 +10,17 @@ if TYPE_CHECKING:
     from posthog_code.services.changes import ChangesService
     from posthog_code.services.logs import Logs
     from posthog_code.services.pull_requests import PullRequests
+    from posthog_code.services.rebuild import Rebuild
     from posthog_code.services.reconcile import Reconcile
     from posthog_code.services.repositories import Repositories
+    from posthog_code.services.restore import Restore
     from posthog_code.services.reviews import Reviews
     from posthog_code.services.scope import Scope
     from posthog_code.services.sessions import Sessions
     from posthog_code.services.settings import SettingsService
     from posthog_code.services.store import Store
     from posthog_code.services.tasks import Tasks
+    from posthog_code.services.trash import Trash
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,9 @@ class Services:
     agents: Agents
     settings: SettingsService
     logs: Logs
+    restore: Restore
     reconcile: Reconcile
+    rebuild: Rebuild
+    trash: Trash
     problems: tuple[str, ...] = ()
     """What the person should hear at start: a database that was set aside, rows that could not be read."""

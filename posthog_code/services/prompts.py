@@ -21,10 +21,13 @@ def prompt_blocks(text: str, attachments: Sequence[str], folder: Path, *, images
     Pictures go as image blocks when the agent takes them. Raises NotFound for an attachment that is gone.
     """
     blocks: list[dict[str, Any]] = [{"type": "text", "text": text}]
-    for path in _mentioned(text, folder):
+    mentioned = _mentioned(text, folder)
+    for path in mentioned:
         blocks.append(_link(path))
     for attachment in attachments:
         path = Path(attachment)
+        if path in mentioned:
+            continue
         if not path.is_file():
             raise NotFound(
                 f"The attachment {path.name} is not there any more.", "Remove it or attach it again.", attachment

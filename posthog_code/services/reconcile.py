@@ -7,6 +7,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
+from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import SessionId
 from posthog_code.domain.session import Session, SessionPhase
 from posthog_code.domain.state import AppState
@@ -65,6 +66,16 @@ class Reconcile:
         if session.phase in (SessionPhase.FAILED, SessionPhase.INTERRUPTED) and not open_turn:
             phase = session.phase
         fields: dict[str, Any] = {"phase": phase, "pid": 0, "asks": ()}
+        if session.phase is SessionPhase.STARTING and not open_turn:
+            fields["phase"] = SessionPhase.INTERRUPTED
+            self._note(
+                session.id,
+                "notice",
+                level="warning",
+                title="PostHog Code ended before the agent got the prompt.",
+                text="The prompt is kept.",
+                actions=["retry_turn"],
+            )
         if open_turn and turn is not None:
             self._note(session.id, "interrupted")
             ended = replace(turn, stop_reason="interrupted", ended_at=self._clock.now())
@@ -77,11 +88,17 @@ class Reconcile:
         await self._store.update(change)
         return int(open_turn)
 
-    def _note(self, session_id: SessionId, name: str) -> None:
-        journal = self._journals.open(session_id)
-        frame = {"jsonrpc": "2.0", "method": f"_posthog_code/{name}", "params": {}}
-        journal.append(frame, "note", self._clock.now())
-        journal.close()
+    def _note(self, session_id: SessionId, name: str, **params: Any) -> None:
+        """A conversation that cannot be written to is no reason to leave the others as they are."""
+        frame = {"jsonrpc": "2.0", "method": f"_posthog_code/{name}", "params": params}
+        try:
+            journal = self._journals.open(session_id)
+            try:
+                journal.append(frame, "note", self._clock.now())
+            finally:
+                journal.close()
+        except UserError as error:
+            log.error("cannot tell in session %s that it was cut short: %s %s", session_id, error, error.detail)
 
     async def _stop_setup(self, task: Task) -> None:
         await self._setup.undo_half_made(task)

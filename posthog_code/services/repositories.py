@@ -39,6 +39,10 @@ class Repositories:
         facts = await self._git.facts(path)
         for repository in self._store.state.repositories.values():
             if _same_folder(repository.path, facts.path):
+                # The remote may have moved since.
+                fresh = replace(repository, remote_url=facts.remote_url)
+                if fresh != repository:
+                    await self._put(fresh)
                 return repository.id
         repository = Repository(
             id=RepositoryId(self._clock.new_id()),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 OnError = Callable[[str, BaseException], None]
 
 
@@ -20,12 +22,14 @@ class Scope:
         self._on_error = on_error
         self._tasks: set[asyncio.Task[Any]] = set()
         self._children: set[Scope] = set()
+        self._parent: Scope | None = None
         self._closed = False
 
     def child(self, name: str) -> Scope:
         """A scope that is closed with this one."""
         scope = Scope(f"{self.name}/{name}", self._on_error)
         scope._closed = self._closed
+        scope._parent = self
         self._children.add(scope)
         return scope
 
@@ -51,6 +55,8 @@ class Scope:
         for scope in tuple(self._children):
             stuck += await scope.close(grace)
         self._children.clear()
+        if self._parent is not None:
+            self._parent._children.discard(self)
         current = asyncio.current_task()
         tasks = [task for task in self._tasks if task is not current]
         for task in tasks:
@@ -59,3 +65,17 @@ class Scope:
             _done, pending = await asyncio.wait(tasks, timeout=grace)
             stuck += [task.get_name() for task in pending]
         return stuck
+
+
+async def carried_through(work: Coroutine[Any, Any, T]) -> T:
+    """Await to its end what must not be half done; a cancellation of the caller comes afterwards."""
+    running = asyncio.get_running_loop().create_task(work)  # owned: awaited below whatever happens
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()
+        raise

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from posthog_code.domain.errors import NotSignedIn
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import Ask
+from posthog_code.domain.task import Task
 from posthog_code.ports.agent import AgentHost
 from posthog_code.ports.clock import Clock
-from posthog_code.ports.git import Checkpoints, Git
-from posthog_code.ports.storage import Journals
+from posthog_code.ports.cloud import Cloud
+from posthog_code.ports.git import Checkpoints
+from posthog_code.ports.storage import Attachments, Journals
 from posthog_code.services.agents import Agents
 from posthog_code.services.changes import ChangesService
 from posthog_code.services.logs import Logs
@@ -20,17 +23,25 @@ from posthog_code.services.store import Store
 AskPolicy = Callable[[TaskId, Ask], str | None]
 """The option to take without asking the person, or None to ask."""
 
+CloudOf = Callable[[Task], Cloud]
+"""The cloud that a task's run is in. Raises NotSignedIn."""
+
+
+def no_cloud(_task: Task) -> Cloud:
+    raise NotSignedIn("You are not signed in to PostHog.", "Sign in (posthog-code login).")
+
 
 @dataclass
 class SessionParts:
     store: Store
     journals: Journals
+    attachments: Attachments
     host: AgentHost
     agents: Agents
     checkpoints: Checkpoints
-    git: Git
     changes: ChangesService
     logs: Logs
     clock: Clock
     scope: Scope
     policy: AskPolicy
+    cloud: CloudOf = no_cloud

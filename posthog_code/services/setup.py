@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from posthog_code.domain.errors import Conflict, Refused, UserError
+from posthog_code.domain.errors import Conflict, Refused, StorageFailed, UserError
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.logs import LogSource
+from posthog_code.domain.state import AppState
 from posthog_code.domain.task import Repository, Step, StepState, Task, TaskDraft, TaskPhase, Workspace, with_step
 from posthog_code.domain.text import slug
 from posthog_code.ports.clock import Clock
@@ -19,6 +20,7 @@ from posthog_code.ports.process import Commands
 from posthog_code.services import edits
 from posthog_code.services.environment import task_environment
 from posthog_code.services.logs import Logs
+from posthog_code.services.scope import carried_through
 from posthog_code.services.store import Store
 
 WORKTREE, FILES, SCRIPT, CHECKOUT = "worktree", "files", "script", "checkout"
@@ -60,6 +62,40 @@ class TaskSetup:
 
         A failure is told in the task's steps; what the failed step made is taken back.
         """
+        try:
+            return await self._steps(task_id, skip_script=skip_script)
+        except asyncio.CancelledError:
+            # The adapter has rolled back what it was making; the task stays, with its prompt.
+            await carried_through(self.stopped(task_id))
+            raise
+        except StorageFailed as error:
+            # It cannot be told on disk; the next start finds the set-up cut short and says so too.
+            self._logs.write(task_id, LogSource.SETUP, str(error), level="error", data=error.detail)
+            failed = self._failed(self._store.state, task_id, str(error))
+            self._store.adopt(failed, *edits.task_topics(task_id))
+            return False
+
+    async def stopped(self, task_id: TaskId) -> None:
+        """Tell of a set-up that was stopped, wherever it was."""
+        task = self._store.state.tasks.get(task_id)
+        if task is not None and task.phase is TaskPhase.SETTING_UP:
+            reason = "Set-up was stopped. Nothing was kept of this step."
+            self._logs.write(task_id, LogSource.SETUP, reason, level="error")
+            await self._store.update(lambda state: self._failed(state, task_id, reason), *edits.task_topics(task_id))
+
+    def _failed(self, state: AppState, task_id: TaskId, reason: str) -> AppState:
+        """With the step that ran, or would have been next, as failed."""
+        task = state.tasks[task_id]
+        open_steps = sorted(
+            (s for s in task.steps if s.state in (StepState.RUNNING, StepState.TODO)),
+            key=lambda s: s.state is not StepState.RUNNING,
+        )
+        steps = task.steps
+        if open_steps:
+            steps = with_step(steps, open_steps[0].id, StepState.FAILED, self._clock.now(), reason)
+        return edits.edit_task(state, task_id, steps=steps, phase=TaskPhase.SETUP_FAILED, unread=True)
+
+    async def _steps(self, task_id: TaskId, *, skip_script: bool) -> bool:
         await self._edit(task_id, phase=TaskPhase.SETTING_UP)
         for step in self._store.state.tasks[task_id].steps:
             if step.state in (StepState.DONE, StepState.SKIPPED):
@@ -88,13 +124,11 @@ class TaskSetup:
         actions = {WORKTREE: self._worktree, FILES: self._files, SCRIPT: self._script, CHECKOUT: self._checkout}
         try:
             detail = await actions[step.id](task, repository)
+        except StorageFailed:
+            raise
         except UserError as error:
             await self._fail(task_id, step.id, f"{error.title} {error.hint}".strip(), error.detail)
             return False
-        except asyncio.CancelledError:
-            # The adapter has rolled back what it was making; the task stays, with its prompt.
-            await asyncio.shield(self._fail(task_id, step.id, "Set-up was stopped. Nothing was kept of this step."))
-            raise
         await self._move(task_id, step.id, StepState.DONE, detail)
         return True
 
@@ -110,6 +144,8 @@ class TaskSetup:
     # -- the steps ---------------------------------------------------------------------------------------------
 
     async def _worktree(self, task: Task, repository: Repository) -> str:
+        if task.path and Path(task.path).is_dir():
+            return task.branch  # made before the set-up was stopped
         root = Path(repository.path)
         base = task.base or repository.default_branch
         commit = await self._git.resolve(root, base)
@@ -132,7 +168,8 @@ class TaskSetup:
                 # The name was ours to choose, so the next free one does as well.
                 chosen = f"{wanted}-{number}"
                 continue
-            await self._edit(task.id, path=str(facts.path), branch=facts.branch, base=base, base_commit=commit)
+            made = {"path": str(facts.path), "branch": facts.branch, "base": base, "base_commit": commit}
+            await carried_through(self._edit(task.id, **made))
             return facts.branch
         raise Conflict("No free branch name was found.", "Give the task another title.", wanted)
 

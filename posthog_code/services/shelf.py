@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posthog_code.domain.errors import Conflict, InvalidInput, NotFound
+from posthog_code.domain.errors import Conflict, InvalidInput, NotFound, UserError
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.task import Repository, Task, TaskPhase, Workspace
 from posthog_code.ports.clock import Clock
@@ -99,9 +99,15 @@ class Shelf:
             path, f"refs/posthog-code/{task.id}/archive", f"Archive of {task.title}"
         )
         await self._edit(task.id, snapshot=snapshot.commit)
-        trashed = await self._worktrees.remove_to_trash(
-            Path(self._repository(task).path), path, task_id=task.id, snapshot=snapshot, trash=self._trash
-        )
+        try:
+            trashed = await self._worktrees.remove_to_trash(
+                Path(self._repository(task).path), path, task_id=task.id, snapshot=snapshot, trash=self._trash
+            )
+        except UserError:
+            if path.is_dir():
+                # It stays and is worked on: what is lost later is not to be repaired from this snapshot.
+                await self._edit(task.id, snapshot=task.snapshot)
+            raise
         return {"snapshot": snapshot.commit, "trash_path": str(trashed)}
 
     def _last_checkpoint(self, task: Task) -> str:
@@ -120,22 +126,28 @@ class Shelf:
     async def _remake(self, task: Task) -> None:
         """The worktree as it was put away: the folder itself from the trash, else its snapshot."""
         repository, path = Path(self._repository(task).path), Path(task.path)
-        if not task.snapshot:
-            raise NotFound("There is no snapshot of this worktree.", f"The branch {task.branch} still has its commits.")
-        snapshot = await self._checkpoints.read(repository, task.snapshot)
         if path.exists():
-            await self._finish_half_made(task, path, snapshot)
+            await self._finish_half_made(task, path, await self._snapshot(task))
             return
-        try:
+        with contextlib.suppress(NotFound, Conflict):
             await self._worktrees.put_back(repository, Path(task.trash_path or self._trash), path, task_id=task.id)
             return
-        except (NotFound, Conflict):
-            branch = snapshot.branch or task.branch
-            await self._worktrees.readd(repository, path, branch=branch, head=snapshot.head, task_id=task.id)
+        snapshot = await self._snapshot(task)
+        branch = snapshot.branch or task.branch
+        await self._worktrees.readd(repository, path, branch=branch, head=snapshot.head, task_id=task.id)
         await self._checkpoints.restore(path, snapshot)
         with contextlib.suppress(NotFound):
             # Without its trash the snapshot is all there is, and all that was promised.
             await self._worktrees.take_rest(Path(task.trash_path or self._trash), path)
+
+    async def _snapshot(self, task: Task) -> Snapshot:
+        hint = f"The branch {task.branch} still has its commits."
+        if not task.snapshot:
+            raise NotFound("There is no snapshot of this worktree.", hint)
+        try:
+            return await self._checkpoints.read(Path(self._repository(task).path), task.snapshot)
+        except NotFound as error:
+            raise NotFound("The snapshot of this worktree is not there any more.", hint, error.detail) from error
 
     async def _finish_half_made(self, task: Task, path: Path, snapshot: Snapshot) -> None:
         """A restore that was cut short left the folder: complete it, but only if it is ours."""

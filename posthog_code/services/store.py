@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.ports.storage import Database
+from posthog_code.services.merge import merged
+from posthog_code.services.scope import carried_through
 
 Listener = Callable[[frozenset[Topic]], None]
 
@@ -37,20 +39,40 @@ class Store:
     async def update(self, change: Callable[[AppState], AppState], *topics: Topic) -> AppState:
         """Apply a pure function to the state: durable first, then visible, then told.
 
-        Changes are applied one after the other, so `change` always sees the newest state. Raises StorageFailed; then
-        nothing has changed.
+        Changes are applied one after the other, so `change` always sees the newest state, also what another program
+        has written meanwhile (then it is called a second time). Once it has begun it is carried through, even when the
+        caller is cancelled. Raises StorageFailed; then nothing has changed.
         """
         async with self._lock:
-            old = self._state
-            new = change(old)
-            if new is not old:
-                await self._database.save(old, new)
-                self._state = new
-        self.touch(*topics)
+            told = await carried_through(self._save(change))
+        self.touch(*topics, *told)
         return self._state
 
+    async def _save(self, change: Callable[[AppState], AppState]) -> frozenset[Topic]:
+        told: frozenset[Topic] = frozenset()
+        while (new := change(old := self._state)) is not old:
+            newer = await self._database.save(old, new)
+            if newer is None:
+                # What was adopted while the disk was busy stays.
+                self._state = new if self._state is old else change(self._state)
+                break
+            told |= self._take_over(newer)
+        return told
+
+    def _take_over(self, newer: AppState) -> frozenset[Topic]:
+        self._state, told = merged(self._state, newer)
+        return told
+
+    async def refresh(self) -> frozenset[Topic]:
+        """Take over what other programs on the same data folder wrote; gives what that was."""
+        async with self._lock:
+            newer = await self._database.newer()
+            told = self._take_over(newer) if newer is not None else frozenset()
+        self.touch(*told)
+        return told
+
     def adopt(self, state: AppState, *topics: Topic) -> None:
-        """Take over what was read from disk (start, or a change made by another process)."""
+        """Show a state that the disk does not have (yet): it could not be written, or was read from there just now."""
         self._state = state
         self.touch(*topics)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from posthog_code.domain.errors import InvalidInput, NotFound
-from posthog_code.domain.ids import RepositoryId, SessionId, TaskId
+from posthog_code.domain.errors import InvalidInput, NotFound, StorageFailed
+from posthog_code.domain.ids import SessionId, TaskId
 from posthog_code.domain.session import Session
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import (
@@ -16,7 +15,6 @@ from posthog_code.domain.task import (
     Task,
     TaskDraft,
     TaskPhase,
-    Workspace,
 )
 from posthog_code.domain.text import title_from_prompt
 from posthog_code.ports.clock import Clock
@@ -36,6 +34,10 @@ class TaskHooks:
 
     first_prompt: FirstPrompt
     """Put the first prompt into the session's journal."""
+    forget: Callable[[Task], None]
+    """Take that back: the task could not be saved."""
+    claim: Callable[[TaskId], None]
+    """Keep other programs out of the session. Raises Conflict while one of them drives it."""
     kick: Callable[[TaskId], None]
     """The workspace is ready: go on with what waits."""
 
@@ -76,7 +78,11 @@ class Tasks:
             return replace(state, drafts={k: v for k, v in state.drafts.items() if k != ""})
 
         self._hooks.first_prompt(task, draft.attachments)
-        await self._store.update(change, *edits.task_topics(task.id), Topic("session", task.id), Topic("drafts"))
+        try:
+            await self._store.update(change, *edits.task_topics(task.id), Topic("session", task.id), Topic("drafts"))
+        except StorageFailed:
+            self._hooks.forget(task)
+            raise
         self._start_setup(task.id)
         return task.id
 
@@ -104,14 +110,15 @@ class Tasks:
         )
 
     def _start_setup(self, task_id: TaskId, *, skip_script: bool = False) -> None:
-        async def run() -> None:
-            try:
-                if await self._setup.run(task_id, skip_script=skip_script):
-                    self._hooks.kick(task_id)
-            finally:
-                self._running.pop(task_id, None)
+        self._hooks.claim(task_id)
 
-        self._running[task_id] = self._scope.spawn(run(), f"setup-{task_id}")
+        async def run() -> None:
+            if await self._setup.run(task_id, skip_script=skip_script):
+                self._hooks.kick(task_id)
+
+        running = self._scope.spawn(run(), f"setup-{task_id}")
+        running.add_done_callback(lambda _done: self._running.pop(task_id, None))
+        self._running[task_id] = running
 
     async def wait_for_setup(self, task_id: TaskId) -> None:
         """Until the running set-up, if any, has ended one way or the other."""
@@ -133,6 +140,7 @@ class Tasks:
         if (running := self._running.get(task_id)) is not None:
             running.cancel()
             await asyncio.wait([running])
+            await self._setup.stopped(task_id)
 
     async def rename(self, task_id: TaskId, title: str) -> None:
         if not (title := " ".join(title.split())):
@@ -179,21 +187,3 @@ class Tasks:
     async def _edit(self, task_id: TaskId, **fields: object) -> None:
         self.get(task_id)
         await self._store.update(lambda state: edits.edit_task(state, task_id, **fields), *edits.task_topics(task_id))
-
-    def for_path(self, repository_id: RepositoryId, path: Path) -> Task | None:
-        """The task whose worktree is at `path`."""
-        return next(
-            (t for t in self._store.state.tasks.values() if t.repository_id == repository_id and t.path == str(path)),
-            None,
-        )
-
-    def local_task(self, repository_id: RepositoryId) -> Task | None:
-        """A visible task that works in the repository's own checkout."""
-        return next(
-            (
-                task
-                for task in self._store.state.visible_tasks()
-                if task.repository_id == repository_id and task.workspace is Workspace.LOCAL
-            ),
-            None,
-        )

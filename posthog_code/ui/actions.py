@@ -102,8 +102,14 @@ class Actions:
 
 
 def _alive(callback: object) -> bool:
-    owner = getattr(callback, "__self__", callback)
-    return not isinstance(owner, QObject) or shiboken6.isValid(owner)
+    """False for what belongs to a widget that is gone: its method, the widget itself, or a function inside a method."""
+    held = [getattr(callback, "__self__", callback)]
+    for cell in getattr(callback, "__closure__", None) or ():
+        try:
+            held.append(cell.cell_contents)
+        except ValueError:
+            continue
+    return all(shiboken6.isValid(one) for one in held if isinstance(one, QObject))
 
 
 def _tell_busy(busy: object, on: bool) -> None:

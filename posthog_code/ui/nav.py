@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
@@ -26,6 +26,11 @@ class Place:
     """Panel of the task (changes, logs, ...) or page of the settings; "" leaves it as it was."""
     repository_id: RepositoryId | None = None
     """Repository that *New task* starts with."""
+    path: str = ""
+    """File to bring into view in the panel of changes."""
+    line: int = 0
+    """Line of that file, 0 for its top; in its old version when `side` is "old"."""
+    side: str = "new"
 
 
 class Nav(QObject):
@@ -56,6 +61,10 @@ class Nav(QObject):
     def open_task(self, task_id: TaskId, tab: str = "") -> None:
         self.go(Place(TASK, task_id, tab))
 
+    def open_file(self, task_id: TaskId, path: str, line: int = 0, side: str = "new") -> None:
+        """Shows a file, or one of its lines, among the task's changes."""
+        self.go(Place(TASK, task_id, "changes", path=path, line=line, side=side))
+
     def open_new_task(self, repository_id: RepositoryId | None = None) -> None:
         self.go(Place(NEW_TASK, repository_id=repository_id))
 
@@ -65,6 +74,9 @@ class Nav(QObject):
     def go(self, place: Place) -> None:
         """Shows `place`. Another tab of the same page takes its entry in the history instead of adding one."""
         here = self.place
+        if here.path:
+            # Coming back finds the diff where it was left.
+            self._history[self._at] = here = replace(here, path="", line=0)
         if (place.page, place.task_id) == (here.page, here.task_id):
             self._history[self._at] = place
         else:

@@ -1,4 +1,4 @@
-"""The least that a window can be: the limit for start and memory. Prints the same figures as `posthog-code bench start`."""
+"""The least that a window can be: the limit for start and memory. Prints the figures of `posthog-code bench start`."""
 
 import os
 import sys

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acp_bench import Bench, running, until_gone
 
 from posthog_code.adapters.acp import Timeouts
 from posthog_code.adapters.acp.lines import LineSplitter
@@ -20,6 +19,7 @@ from posthog_code.adapters.acp.process import death_signal_prefix
 from posthog_code.adapters.acp.survivors import family
 from posthog_code.domain.errors import AgentFailed, NotSignedIn, UserError
 from posthog_code.ports.agent import RunSpec
+from tests.integration.acp_bench import Bench, running, until_gone
 
 
 def play(story: Coroutine[Any, Any, None]) -> None:

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from acp_bench import Bench, until_gone
 from PySide6.QtWidgets import QApplication
 
 from posthog_code.app.loop import run
 from posthog_code.domain.errors import AgentFailed
+from tests.integration.acp_bench import Bench, until_gone
 
 
 def test_turns_exit_and_close_on_the_loop_of_qt(qapp: QApplication, tmp_path: Path) -> None:

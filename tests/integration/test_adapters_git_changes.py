@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from posthog_code.adapters.git.places import locate
 from posthog_code.domain.changes import ChangedFile, ChangeSet, FileState, Scope
 from posthog_code.domain.errors import Conflict, InvalidInput, NotFound, Refused
 from tests.integration.git_world import REF, World, git, index_of, isolate, make_world, print_of, run, write
+from tests.processes import children
 
 
 @pytest.fixture
@@ -208,8 +208,7 @@ def test_leaving_a_diff_ends_git(world: World) -> None:
             break
         await chunks.aclose()  # type: ignore[attr-defined]
         await asyncio.sleep(0)
-        found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
-        return [line for line in found if "--full-index" in line and "core.quotePath" in line]
+        return [line for line in children(os.getpid()).values() if "--full-index" in line]
 
     assert run(first()) == []
     assert any("diff" in line and "exit -" in line for line in world.lines)

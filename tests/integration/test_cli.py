@@ -77,6 +77,12 @@ def test_run_tells_events_and_ends_with_a_summary(tmp_path: Path, repository: Pa
     assert program(home, "restore", task_id, "--json").returncode == 0
     assert program(home, "diff", task_id).stdout == program(home, "diff", task_id).stdout != ""
     assert program(home, "delete", task_id).returncode == 0
+    assert [e["task"] for e in json.loads(program(home, "trash", "list", "--json").stdout)] == [task_id]
+    assert "Removed 0" in program(home, "trash", "empty", "--older-than", "1d", "--yes").stdout
+    refused = program(home, "trash", "empty")
+    assert refused.returncode == 2 and "--yes" in refused.stderr
+    assert "Removed 1" in program(home, "trash", "empty", "--yes").stdout
+    assert program(home, "restore", task_id).returncode == 2
     assert git(repository, "worktree", "list", "--porcelain").count("worktree ") == 1
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_agents import command, environment, model_server
 
 from posthog_code.adapters.acp import AcpRun, make_agent_host
 from posthog_code.adapters.acp.survivors import family
@@ -20,6 +19,7 @@ from posthog_code.adapters.agents import make_catalogue
 from posthog_code.domain.agent import AgentSpec
 from posthog_code.domain.errors import AgentFailed
 from posthog_code.ports.agent import Incoming, Opened, RunSpec
+from tests.lab.real_agents import command, environment, model_server
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")]
 
@@ -276,7 +276,7 @@ APP = """
 import asyncio, os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-import test_real_agents as lab_tests
+from tests.lab import test_real_agents as lab_tests
 
 async def story():
     spec = next(s for s in lab_tests.make_catalogue().specs() if s.id == sys.argv[2])

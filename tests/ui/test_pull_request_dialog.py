@@ -14,11 +14,10 @@ from pytestqt.qtbot import QtBot
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from pull_request_world import PROPOSAL, PULL, T, World
-
 from posthog_code.domain.errors import GitFailed
 from posthog_code.domain.task import StepState
 from posthog_code.ui.dialogs.create_pr import CreatePrDialog
+from tests.ui.pull_request_world import PROPOSAL, PULL, T, World
 
 
 @pytest.fixture

@@ -15,8 +15,6 @@ from pytestqt.qtbot import QtBot
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from pull_request_world import FAILED_STEPS, LOG, NOW, PULL, T, World, check
-
 from posthog_code.domain.errors import NotSignedIn, Offline
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.pull_request import CheckState, NewPullRequest
@@ -30,6 +28,7 @@ from posthog_code.ui.panels.pull_request import PullRequestPanel
 from posthog_code.ui.panels.pull_request.content import Content
 from posthog_code.ui.panels.pull_request.log_block import LogBlock
 from posthog_code.ui.theme import notifier
+from tests.ui.pull_request_world import FAILED_STEPS, LOG, NOW, PULL, T, World, check
 
 
 @pytest.fixture

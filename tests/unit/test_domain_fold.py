@@ -569,3 +569,17 @@ def test_user_messages_are_numbered() -> None:
         s.prompt(f"p{number}", request_id=number)
         s.end(request_id=number)
     assert [item.turn for item in s.items if isinstance(item, UserMessage)] == [1, 2]
+
+
+def test_the_whole_output_of_a_command_replaces_pieces_of_which_some_were_lost() -> None:
+    fold = Fold(Transcript(), "/w")
+
+    def update(**fields: object) -> None:
+        params = {"sessionId": "s", "update": {"sessionUpdate": "tool_call_update", "toolCallId": "1", **fields}}
+        fold.apply({"method": "session/update", "params": params}, "in", 1.0)
+
+    update(title="ls", kind="execute", _meta={"terminal_output_delta": {"data": "second\n"}})
+    update(status="completed", rawOutput={"aggregated_output": "first\nsecond\n", "exit_code": 0})
+    call = fold.transcript.items[-1]
+    assert isinstance(call, ToolCall)
+    assert call.output == "first\nsecond\n"

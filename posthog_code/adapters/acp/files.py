@@ -51,6 +51,15 @@ def _open(real: Path, flags: int, cwd: Path, roots: Sequence[Path]) -> int:
         os.close(folder)
 
 
+def _is_gits_own(real: Path, cwd: Path, roots: Sequence[Path]) -> bool:
+    """Whether it is a `.git` file or lies in a `.git` folder: that would cut the worktree off, or plant a hook."""
+    for root in (cwd, *roots):
+        base = os.path.realpath(root)
+        if real.is_relative_to(base) and ".git" in (part.lower() for part in real.relative_to(base).parts):
+            return True
+    return False
+
+
 def read_text(params: dict[str, Any], cwd: Path, roots: Sequence[Path]) -> dict[str, Any]:
     """fs/read_text_file: `line` (from 1) and `limit` (lines) are optional. Raises FileRefused."""
     path = params.get("path")
@@ -82,6 +91,8 @@ def write_text(params: dict[str, Any], cwd: Path, roots: Sequence[Path]) -> dict
     if not isinstance(content, str):
         raise FileRefused(INVALID_PARAMS, "The content is missing.")
     real = confine(path, cwd, roots)
+    if _is_gits_own(real, cwd, roots):
+        raise FileRefused(INVALID_PARAMS, f"{path} belongs to git and is not written to.")
     try:
         real.parent.mkdir(parents=True, exist_ok=True)
         fd = _open(real, os.O_WRONLY | os.O_CREAT, cwd, roots)

@@ -38,8 +38,9 @@ class Requests:
 
     def heard(self, frame: Frame) -> None:
         """Before the frame is told: whoever hears of a question may answer it at once."""
-        if frame.get("method") in _CANCELLED and isinstance(frame.get("id"), int | str):
-            self._open[frame["id"]] = frame["method"]
+        method = frame.get("method")
+        if isinstance(method, str) and method in _CANCELLED and isinstance(frame.get("id"), int | str):
+            self._open[frame["id"]] = method
 
     def handle(self, request_id: RequestId, method: str, params: dict[str, Any]) -> None:
         if method in _CANCELLED:

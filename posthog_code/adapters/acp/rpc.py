@@ -193,8 +193,11 @@ def _parse(line: bytes) -> Any:
             return None
     if b"\\ud" in line or b"\\uD" in line:
         # A lone half of a pair is legal JSON and no legal text: it would break every file and window it reaches.
-        text = json.dumps(frame, ensure_ascii=False)
-        frame = json.loads(text.encode("utf-8", "replace"))
+        try:
+            text = json.dumps(frame, ensure_ascii=False)
+            frame = json.loads(text.encode("utf-8", "replace"))
+        except RecursionError:
+            return None
     return frame
 
 

@@ -14,20 +14,24 @@ import weakref
 
 from . import survivors
 
+# A frozen build has no interpreter to call: it starts itself with a switch (app/main.py).
+_FROZEN = getattr(sys, "frozen", False)
+_COMMAND = [sys.executable, "warden"] if _FROZEN else [sys.executable, "-I", "-S", survivors.__file__]
+
 
 class Warden:
-    """Started with the first run. A help, not a need: without one (frozen builds, no /proc) the next start reaps."""
+    """Started with the first run. A help, not a need: without one (no /proc) the next start reaps."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._possible = sys.platform == "linux" and not getattr(sys, "frozen", False) and bool(sys.executable)
+        self._possible = sys.platform == "linux" and bool(sys.executable)
 
     def watch(self, run_id: str) -> None:
         if self._possible and run_id and self._process is None:
             try:
                 # Isolated and without `site`: about 10 MB and 20 ms, off the loop. It must not keep a folder busy.
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", survivors.__file__],
+                    _COMMAND,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

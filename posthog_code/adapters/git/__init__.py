@@ -11,10 +11,12 @@ from posthog_code.adapters.git.checkpoints import GitCheckpoints
 from posthog_code.adapters.git.cli import GitCli
 from posthog_code.adapters.git.guard import WriteGuard
 from posthog_code.adapters.git.publish import Auth, GitPublishing
+from posthog_code.adapters.git.remains import GitRemains
 from posthog_code.adapters.git.repository import GitRepositories
+from posthog_code.adapters.git.transfer import GitTransfer
 from posthog_code.adapters.git.watch import GitWatcher
 from posthog_code.adapters.git.worktrees import GitWorktrees
-from posthog_code.ports.git import Changes, Checkpoints, Git, Publishing, Watcher, Worktrees
+from posthog_code.ports.git import Changes, Checkpoints, Git, Publishing, Remains, Transfer, Watcher, Worktrees
 
 __all__ = ["GitAdapters", "make_git"]
 
@@ -27,6 +29,8 @@ class GitAdapters:
     changes: Changes
     publishing: Publishing
     watcher: Watcher
+    remains: Remains
+    transfer: Transfer
 
 
 def make_git(
@@ -47,11 +51,14 @@ def make_git(
     guard = WriteGuard(is_local)
     repositories = GitRepositories(cli)
     checkpoints = GitCheckpoints(cli, guard)
+    worktrees = GitWorktrees(cli, guard, repositories, checkpoints.verify, trash)
     return GitAdapters(
         git=repositories,
-        worktrees=GitWorktrees(cli, guard, repositories, checkpoints.verify, trash),
+        worktrees=worktrees,
         checkpoints=checkpoints,
         changes=GitChanges(cli, guard),
         publishing=GitPublishing(cli, guard, repositories, auth),
         watcher=GitWatcher(cli),
+        remains=GitRemains(),
+        transfer=GitTransfer(cli, guard, checkpoints, worktrees, auth),
     )

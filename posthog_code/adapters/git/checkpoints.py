@@ -59,12 +59,19 @@ class GitCheckpoints:
             state, head, branch = await asyncio.gather(
                 capture(self._cli, place), self._head(worktree), self._branch(worktree)
             )
-            facts = await self._commit(worktree, await self._facts_tree(worktree, state), "manifest", [])
-            index = await self._commit(worktree, state.index_tree, "index", [head, facts] if head else [facts])
-            body = [message.strip() or "Checkpoint", ""]
-            body += [f"Snapshot-Head: {head}", f"Snapshot-Branch: {branch}", f"Snapshot-Index: {state.index_tree}"]
-            commit = await self._commit(worktree, state.tree, "\n".join(body), [head, index] if head else [index])
-            await self._cli.write(worktree, *NO_HOOKS, "update-ref", "--no-deref", ref, commit)
+            return await self.compose(worktree, state, head, branch, ref, message)
+
+    async def compose(
+        self, folder: Path, state: Capture, head: str, branch: str, ref: str, message: str
+    ) -> Snapshot:
+        """The commits of a snapshot from its parts, which are in the object store; kept by `ref` unless that is ""."""
+        facts = await self._commit(folder, await self._facts_tree(folder, state), "manifest", [])
+        index = await self._commit(folder, state.index_tree, "index", [head, facts] if head else [facts])
+        body = [message.strip() or "Checkpoint", ""]
+        body += [f"Snapshot-Head: {head}", f"Snapshot-Branch: {branch}", f"Snapshot-Index: {state.index_tree}"]
+        commit = await self._commit(folder, state.tree, "\n".join(body), [head, index] if head else [index])
+        if ref:
+            await self._cli.write(folder, *NO_HOOKS, "update-ref", "--no-deref", hidden_ref(ref), commit)
         return Snapshot(commit, ref, state.tree, state.index_tree, head, branch)
 
     async def read(self, repository: Path, ref_or_commit: str) -> Snapshot:
@@ -174,6 +181,10 @@ class GitCheckpoints:
             env=_WHO,
         )
         return result.text
+
+    async def manifest(self, folder: Path, snapshot: Snapshot) -> bytes:
+        """What the trees of a snapshot do not say. Raises NotFound."""
+        return await self._manifest(folder, snapshot)
 
     async def _manifest(self, worktree: Path, snapshot: Snapshot) -> bytes:
         parent = 2 if snapshot.head else 1

@@ -30,7 +30,11 @@ _PIPE_GRACE = 0.4
 """Seconds that pipes may stay open after git has ended (a hook may leave a process behind that holds them)."""
 
 NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
-_ALWAYS = ("--no-pager", "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.quotePath=false")
+# A file system monitor is a program that the repository names, or a daemon that would outlive us.
+_ALWAYS = (
+    "--no-pager", "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.quotePath=false",
+    "-c", "core.fsmonitor=false",
+)  # fmt: skip
 
 # What would point git somewhere else than the folder it is told to work in.
 _DROPPED = (
@@ -147,9 +151,13 @@ class GitCli:
         ok: Collection[int] = (0,),
         timeout: float = WRITE_TIMEOUT,
         on_line: OnLine | None = None,
+        hooks: bool = False,
     ) -> Result:
-        """A command that writes. The caller holds the lane: an operation is often several commands."""
-        return await self._run(folder, args, stdin, env, ok, timeout, on_line, read=False)
+        """A command that writes. The caller holds the lane: an operation is often several commands.
+
+        The repository's hooks run only where the person expects them (`hooks`): at a commit and a push.
+        """
+        return await self._run(folder, args, stdin, env, ok, timeout, on_line, read=False, hooks=hooks)
 
     async def stream(
         self, folder: Path, *args: str, env: Mapping[str, str] | None = None, ok: Collection[int] = (0,)
@@ -186,11 +194,12 @@ class GitCli:
         on_line: OnLine | None,
         *,
         read: bool,
+        hooks: bool = False,
     ) -> Result:
         started = time.monotonic()
         if on_line:
             on_line(f"$ {command_line(args)}")
-        process = await self._start(folder, args, env, stdin=stdin is not None, read=read)
+        process = await self._start(folder, args, env, stdin=stdin is not None, read=read, hooks=hooks)
         out, err = _Lines(on_line, limit=0), _Lines(on_line)
         try:
             async with asyncio.timeout(timeout):
@@ -217,12 +226,20 @@ class GitCli:
         return Result(code, bytes(out.data), err.text)
 
     async def _start(
-        self, folder: Path, args: Sequence[str], env: Mapping[str, str] | None, *, stdin: bool, read: bool
+        self,
+        folder: Path,
+        args: Sequence[str],
+        env: Mapping[str, str] | None,
+        *,
+        stdin: bool,
+        read: bool,
+        hooks: bool = False,
     ) -> asyncio.subprocess.Process:
         try:
             return await asyncio.create_subprocess_exec(
                 self._binary,
                 *_ALWAYS,
+                *(() if hooks else NO_HOOKS),
                 *args,
                 cwd=folder,
                 env=environment(env, read=read),

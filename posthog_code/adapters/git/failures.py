@@ -80,7 +80,11 @@ def explain(args: Sequence[str], code: int, output: str) -> UserError:
     for pattern, kind, title, hint in _COMPILED:
         if pattern.search(output):
             return kind(title, hint, detail)
-    return GitFailed(f"git {command_name(args)} failed (exit code {code}).", "", detail)
+    if code < 0:
+        return GitFailed(f"git {command_name(args)} was killed.", "Try again; what it had begun is taken back.", detail)
+    return GitFailed(
+        f"git {command_name(args)} failed (exit code {code}).", "Mend what git says and try again.", detail
+    )
 
 
 def missing_git() -> ToolMissing:

@@ -67,6 +67,7 @@ class GitPublishing:
                 stdin=encode(message.strip() + "\n"),
                 ok=_ANY,
                 on_line=on_line,
+                hooks=True,
             )
             if result.code:
                 raise await self._commit_failed(worktree, result.out.decode("utf-8", "replace") + result.err)
@@ -102,26 +103,12 @@ class GitPublishing:
                 "--set-upstream",
                 "origin",
                 f"{ref}:{ref}",
-                env=self._credentials(url.text),
+                env=credentials(self._auth, url.text),
                 timeout=PUSH_TIMEOUT,
                 on_line=on_line,
+                hooks=True,
             )
         return commit
-
-    def _credentials(self, url: str) -> dict[str, str]:
-        """The token as a header in the environment: arguments and logs never have it."""
-        parts = urlsplit(url)
-        token = self._auth(url) if self._auth and parts.scheme in ("http", "https") else None
-        if not token:
-            return {}
-        host = parts.netloc.rpartition("@")[2]
-        count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
-        secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-        return {
-            "GIT_CONFIG_COUNT": str(count + 1),
-            f"GIT_CONFIG_KEY_{count}": f"http.{parts.scheme}://{host}/.extraHeader",
-            f"GIT_CONFIG_VALUE_{count}": f"Authorization: Basic {secret}",
-        }
 
     async def log(self, worktree: Path, base: str, limit: int = 50) -> tuple[tuple[str, str], ...]:
         start = await self._repositories.merge_base(worktree, base)
@@ -140,6 +127,22 @@ class GitPublishing:
 
     async def template(self, worktree: Path) -> tuple[str, str]:
         return await asyncio.to_thread(_find_template, worktree)
+
+
+def credentials(auth: Auth | None, url: str) -> dict[str, str]:
+    """The token as a header in the environment: arguments and logs never have it."""
+    parts = urlsplit(url)
+    token = auth(url) if auth and parts.scheme in ("http", "https") else None
+    if not token:
+        return {}
+    host = parts.netloc.rpartition("@")[2]
+    count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    return {
+        "GIT_CONFIG_COUNT": str(count + 1),
+        f"GIT_CONFIG_KEY_{count}": f"http.{parts.scheme}://{host}/.extraHeader",
+        f"GIT_CONFIG_VALUE_{count}": f"Authorization: Basic {secret}",
+    }
 
 
 def _status_path(item: str) -> str:

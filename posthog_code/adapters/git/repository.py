@@ -27,7 +27,7 @@ class GitRepositories:
         text = (await self._cli.read(Path(Path.cwd().anchor), "version")).text
         match = re.search(r"(\d+)\.(\d+)(\.\d+)*", text)
         if match is None:
-            raise GitFailed("Git does not tell its version.", "", text)
+            raise GitFailed("Git does not tell its version.", f"Is it git that runs? {INSTALL_LINE}", text)
         if (int(match[1]), int(match[2])) < OLDEST:
             needed = ".".join(map(str, OLDEST))
             raise ToolMissing(f"Git {match[0]} is too old: {needed} or newer is needed.", INSTALL_LINE)
@@ -58,7 +58,10 @@ class GitRepositories:
             self._cli.read(top, "symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1)),
             self._cli.read(top, "symbolic-ref", "--quiet", "refs/remotes/origin/HEAD", ok=(0, 1, 128)),
             self._cli.read(top, "config", "--get", "remote.origin.url", ok=(0, 1)),
-            self._cli.read(top, "status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty"),
+            # A filter that fails is no reason to refuse the repository: whoever checks files out is told.
+            self._cli.read(
+                top, "status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=dirty", ok=(0, 1, 128)
+            ),
         )
         default = origin_head.text.removeprefix("refs/remotes/origin/") or current.text
         if not default:

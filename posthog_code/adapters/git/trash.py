@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import filecmp
 import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,24 @@ def unregister(place: Place) -> None:
     _drop_if_empty(aside.parent)
 
 
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """What the file system refuses, in words for a person. Raises StorageFailed."""
+    try:
+        yield
+    except OSError as error:
+        words = str(error)
+        if "No space left" in words or "quota exceeded" in words or error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFailed(
+                "The disk is full.", "Free some space and try again; nothing was lost.", words[-2_000:]
+            ) from error
+        raise StorageFailed(
+            "The folder could not be moved.",
+            "Check that its file system is writable, and that you may write there, then try again; nothing was lost.",
+            words[-2_000:],
+        ) from error
+
+
 def move_in(place: Place, trash: Path, task_id: str) -> Path:
     """Move a worktree and its registration into a new folder in `trash`; gives that folder.
 
@@ -61,9 +80,16 @@ def move_in(place: Place, trash: Path, task_id: str) -> Path:
         if not (target / FILES).exists():
             shutil.rmtree(target, ignore_errors=True)
         raise
-    # Without its .git file the folder cannot be taken for a later worktree that gets the same registration.
-    os.rename(target / FILES / ".git", target / "dotgit")
-    move_tree(place.git_dir, target / GIT)
+    try:
+        # Without its .git file the folder cannot be taken for a later worktree that gets the same registration.
+        os.rename(target / FILES / ".git", target / "dotgit")
+        move_tree(place.git_dir, target / GIT)
+    except BaseException:
+        if (target / "dotgit").exists():
+            os.rename(target / "dotgit", target / FILES / ".git")
+        move_tree(target / FILES, place.top)
+        shutil.rmtree(target, ignore_errors=True)
+        raise
     _drop_if_empty(place.common_dir / "worktrees")
     return target
 

@@ -248,7 +248,8 @@ class GitWorktrees:
             )
         async with self._cli.lanes.writing(place.common_dir), self._cli.lanes.writing(place.git_dir):
             self._guard.removable(repository, worktree, task_id)
-            return await finish(asyncio.to_thread(bin_.move_in, place, trash, task_id))
+            with bin_.told():
+                return await finish(asyncio.to_thread(bin_.move_in, place, trash, task_id))
 
     async def put_back(self, repository: Path, trashed: Path, path: Path, *, task_id: TaskId) -> WorktreeFacts:
         """Undo `remove_to_trash` with everything that was in the folder, ignored files included.
@@ -269,7 +270,8 @@ class GitWorktrees:
                     raise _taken(branch, elsewhere)
                 if not commit:
                     raise NotFound(f"The branch {branch} is gone.", "Restore the task from its snapshot instead.")
-            await finish(asyncio.to_thread(bin_.move_out, trashed, path))
+            with bin_.told():
+                await finish(asyncio.to_thread(bin_.move_out, trashed, path))
         facts = await self.list(repository)
         return next(fact for fact in facts if same_file(fact.path, path))
 
@@ -279,13 +281,14 @@ class GitWorktrees:
         marker = self._guard.marker(place)
         if marker is None or marker.task_id != note.task_id:
             raise Refused(f"{trashed} does not belong to this task.", "Nothing was moved.", os.fspath(worktree))
-        missing = await asyncio.to_thread(bin_.only_in_trash, trashed, worktree)
-        if missing:
-            data = b"".join(encode(path) + b"\0" for path in missing)
-            known = await self._cli.read(worktree, "check-ignore", "-z", "--stdin", stdin=data, ok=(0, 1))
-            async with self._cli.lanes.writing(place.git_dir):
-                await finish(asyncio.to_thread(bin_.move_rest, trashed, worktree, known.items))
-        await finish(asyncio.to_thread(bin_.drop_duplicates, trashed, worktree))
+        with bin_.told():
+            missing = await asyncio.to_thread(bin_.only_in_trash, trashed, worktree)
+            if missing:
+                data = b"".join(encode(path) + b"\0" for path in missing)
+                known = await self._cli.read(worktree, "check-ignore", "-z", "--stdin", stdin=data, ok=(0, 1))
+                async with self._cli.lanes.writing(place.git_dir):
+                    await finish(asyncio.to_thread(bin_.move_rest, trashed, worktree, known.items))
+            await finish(asyncio.to_thread(bin_.drop_duplicates, trashed, worktree))
 
     async def discard_new(self, repository: Path, worktree: Path, *, task_id: TaskId, branch: str) -> None:
         ref = branch_ref(branch)
@@ -301,7 +304,8 @@ class GitWorktrees:
             if not own_work:
                 await finish(asyncio.to_thread(_take_down, place))
             elif self._trash is not None:
-                await finish(asyncio.to_thread(bin_.move_in, place, self._trash, task_id))
+                with bin_.told():
+                    await finish(asyncio.to_thread(bin_.move_in, place, self._trash, task_id))
             else:
                 raise Refused("The worktree has files that are nowhere else.", "Move them away first.", changed.text)
             if marker and marker.head and tip == marker.head:

@@ -39,7 +39,10 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problems: list[str] = []
-        """Rows that could not be read; they stay in the file."""
+        """What the person should hear of: a file that was set aside, rows that could not be read (they stay)."""
+        self.is_new = not path.exists()
+        """Nothing was there, or nothing that could be used: what the files tell may be found again from them."""
+        self._seen: int | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -54,6 +57,7 @@ class SqliteDatabase:
             if isinstance(error, sqlite3.OperationalError):
                 raise _failed(self.path, error) from error
             kept = _set_aside(self.path)
+            self.is_new = True
             self.problems.append(f"The database was damaged ({error}). It was kept as {kept.name} and a new one begun.")
             log.error("damaged database set aside as %s: %s", kept, error)
             return self._connect()
@@ -93,11 +97,29 @@ class SqliteDatabase:
             raise _failed(self.path, error) from error
 
     def _load(self) -> AppState:
+        """One consistent reading, also while another program writes."""
+        self._connection.execute("BEGIN")
+        try:
+            state = self._read_all()
+            self._seen = self._version()
+        finally:
+            self._connection.execute("COMMIT")
+        return state
+
+    def _version(self) -> int:
+        """A number that moves when another connection wrote to the file."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _read_all(self) -> AppState:
         rows = self._connection.execute
-        settings = {key: json.loads(value) for key, value in rows("SELECT key, value FROM settings")}
+        settings: dict[str, Any] = {}
+        for key, value in rows("SELECT key, value FROM settings"):
+            with self._told("setting", key):
+                settings[key] = json.loads(value)
         viewed: dict[Any, dict[str, str]] = defaultdict(dict)
         for task_id, path, fingerprint in rows("SELECT task_id, path, fingerprint FROM viewed"):
-            viewed[task_id][json.loads(path)] = fingerprint
+            with self._told("mark", task_id):
+                viewed[task_id][json.loads(path)] = fingerprint
         return AppState(
             repositories={r.id: r for _, r in self._read(Repository, "SELECT id, body FROM repositories")},
             tasks={t.id: t for _, t in self._read(Task, "SELECT id, body FROM tasks")},
@@ -117,8 +139,18 @@ class SqliteDatabase:
                 yield key, decode(kind, body)
             except ValueError as error:
                 # The row stays as it is: a person, or a later version, may still make sense of it.
-                self.problems.append(f"A {kind.__name__.lower()} could not be read: {error}")
+                problem = f"A {kind.__name__.lower()} could not be read: {error}"
+                if problem not in self.problems:
+                    self.problems.append(problem)
                 log.error("unreadable %s %s: %s", kind.__name__, key, error)
+
+    @contextlib.contextmanager
+    def _told(self, kind: str, key: str) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            self.problems.append(f"A {kind} could not be read: {error}")
+            log.error("unreadable %s %s: %s", kind, key, error)
 
     def _read_lists(self, kind: type[T], table: str) -> dict[Any, tuple[T, ...]]:
         lists: dict[Any, list[T]] = defaultdict(list)
@@ -126,15 +158,21 @@ class SqliteDatabase:
             lists[key].append(thing)
         return {key: tuple(things) for key, things in lists.items()}
 
-    async def save(self, old: AppState, new: AppState) -> None:
+    async def save(self, old: AppState, new: AppState) -> AppState | None:
         plan = writes(old, new)
-        if plan:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, plan)
+        if not plan:
+            return None
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, plan)
 
-    def _write(self, plan: list[Write]) -> None:
+    def _write(self, plan: list[Write]) -> AppState | None:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
+            version = self._version()
+            if self._seen not in (None, version):
+                connection.execute("ROLLBACK")
+                return self._load()
+            self._seen = version
             for statement, values in plan:
                 connection.execute(statement, values)
             connection.execute("COMMIT")
@@ -142,10 +180,16 @@ class SqliteDatabase:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             raise _failed(self.path, error) from error
+        return None
 
-    def changed_elsewhere(self) -> int:
-        """A number that moves when another process wrote to the file (SQLite's data_version)."""
-        return int(self._thread.submit(lambda: self._connection.execute("PRAGMA data_version").fetchone()[0]).result())
+    async def newer(self) -> AppState | None:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read_newer)
+
+    def _read_newer(self) -> AppState | None:
+        try:
+            return self._load() if self._version() != self._seen else None
+        except sqlite3.Error as error:
+            raise _failed(self.path, error) from error
 
     def close(self) -> None:
         self._thread.submit(self._connection.close).result()

@@ -6,6 +6,7 @@ a `direction` besides ("in" from the agent, "out" to it, "note" ours).
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -70,12 +71,19 @@ class FileJournal:
             while written < len(data):
                 written += os.write(self._fd, data[written:])
         except OSError as error:
-            os.ftruncate(self._fd, self._end)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._end)
             raise _failed(self.path, error) from error
         self._end += len(data)
 
     def sync(self) -> None:
-        os.fdatasync(self._fd)
+        """Raises StorageFailed when the disk does not take what was written."""
+        fd = self._fd
+        try:
+            if fd >= 0:
+                os.fdatasync(fd)
+        except OSError as error:
+            raise _failed(self.path, error) from error
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -122,33 +130,39 @@ class FileJournals:
         for frame, direction, at, _offset, _length in self.read_located(session_id):
             yield frame, direction, at
 
-    def read_located(self, session_id: SessionId) -> Iterator[tuple[dict[str, Any], str, float, int, int]]:
+    def read_located(
+        self, session_id: SessionId, start: int = 0
+    ) -> Iterator[tuple[dict[str, Any], str, float, int, int]]:
         """Each (frame, direction, UNIX time, offset, length) of lines that are whole; damaged ones are skipped."""
         try:
             file = open(self.path(session_id), "rb")  # noqa: SIM115
         except OSError:
             return
-        offset, damaged = 0, 0
+        offset, damaged = start, 0
         with file:
+            file.seek(start)
             for line in file:
-                start, offset = offset, offset + len(line)
+                begin, offset = offset, offset + len(line)
                 try:
                     entry = json.loads(line)
                     frame = entry["notification"]
                     at = _seconds(entry.get("timestamp", ""))
                     direction = str(entry.get("direction", "in"))
-                except (ValueError, KeyError, TypeError):
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                     damaged += 1
                     continue
                 if isinstance(frame, dict):
-                    yield frame, direction, at, start, len(line)
+                    yield frame, direction, at, begin, len(line)
         if damaged:
             log.warning("skipped %d damaged lines of %s", damaged, self.path(session_id))
 
-    def trash(self, session_id: SessionId) -> None:
+    def sessions(self) -> tuple[SessionId, ...]:
+        return tuple(SessionId(path.stem) for path in sorted(self._folder.glob("*.jsonl")))
+
+    def remove(self, session_id: SessionId) -> None:
         path = self.path(session_id)
-        if path.exists():
-            os.replace(path, path.with_suffix(".jsonl.trashed"))
+        path.unlink(missing_ok=True)
+        path.with_suffix(".torn").unlink(missing_ok=True)
 
 
 def _iso(at: float) -> str:

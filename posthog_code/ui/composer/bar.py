@@ -7,11 +7,13 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QWidget
 
 from posthog_code.domain.session import ConfigOption, Session, Usage
+from posthog_code.domain.task import Workspace
 from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.buttons import IconButton
 from posthog_code.ui.kit.focus_ring import set_focus_ring
 from posthog_code.ui.kit.popup import MenuItem
 from posthog_code.ui.kit.select import Select
+from posthog_code.ui.models.modes import mode_icon, mode_tone
 from posthog_code.ui.theme import theme
 from posthog_code.ui.theme.glyphs import paint_context_ring
 from posthog_code.ui.theme.icons import paint_icon
@@ -19,20 +21,6 @@ from posthog_code.ui.theme.icons import paint_icon
 _CATEGORIES = ("mode", "model", "thought_level")
 _NAMES = {"mode": "Mode", "model": "Model", "thought_level": "Effort"}
 _KEYS = {"mode": "Shift+Tab", "model": "Alt+M", "thought_level": "Alt+E"}
-_MODE_ICONS = (
-    ("ph.compass", ("plan", "architect", "read-only", "read_only")),
-    ("ph.pencil-line", ("accept", "edit", "write", "build", "code")),
-    ("ph.lightning", ("auto", "yolo", "bypass", "full", "dontask", "autopilot", "act")),
-)
-
-
-def mode_icon(mode_id: str) -> str:
-    """The icon of a mode by its id, which may be a URL."""
-    low = mode_id.rsplit("#", 1)[-1].lower()
-    for icon, words in _MODE_ICONS:
-        if any(word in low for word in words):
-            return icon
-    return "ph.shield-check"
 
 
 class ContextRing(QAbstractButton):
@@ -166,7 +154,7 @@ class ComposerBar(QWidget):
         """Put a control of the page's own into the left part."""
         self._row.insertWidget(place, widget)
 
-    def show_session(self, session: Session | None) -> None:
+    def show_session(self, session: Session | None, workspace: Workspace = Workspace.WORKTREE) -> None:
         for category, select in self.selects.items():
             option = session.option(category) if session is not None else None
             if option is None or len(option.choices) < 2:
@@ -187,6 +175,8 @@ class ComposerBar(QWidget):
                 select.set_items(items, option.current)
                 select.set_current(option.current)
             select.show()
+        mode = self._options.get("mode")
+        self.selects["mode"].set_tone(mode_tone(mode.current, workspace) if mode is not None else "")
         self.ring.set_usage(session.usage if session is not None else Usage())
         self._fit()
 

@@ -12,7 +12,7 @@ from posthog_code.domain.ids import RepositoryId, TaskId
 from posthog_code.domain.review import CommentState
 from posthog_code.domain.session import Session, SessionPhase
 from posthog_code.domain.state import Topic
-from posthog_code.domain.task import QueuedMessage, Task, TaskPhase
+from posthog_code.domain.task import QueuedMessage, Task, TaskPhase, Workspace
 from posthog_code.domain.text import plural
 from posthog_code.ui.composer.bar import ComposerBar
 from posthog_code.ui.composer.drafts import Drafts
@@ -220,7 +220,7 @@ class Composer(QWidget):
         self._chips.setContentsMargins(0, 0, 0, 6 if pending else 0)
         if pending:
             self.comments.setText(plural(pending, "review comment"))
-        self.bar.show_session(session)
+        self.bar.show_session(session, task.workspace if task is not None else Workspace.WORKTREE)
         if session is not None:
             self.suggestions.set_commands(session.commands)
         archived = task is not None and task.phase in (TaskPhase.ARCHIVED, TaskPhase.DELETED)

@@ -9,6 +9,7 @@ from PySide6.QtGui import (
     QFocusEvent,
     QImage,
     QKeyEvent,
+    QPaintEvent,
     QResizeEvent,
     QSyntaxHighlighter,
     QTextCharFormat,
@@ -17,6 +18,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QWidget
 
 from posthog_code.ui.composer.mentions import MENTION
+from posthog_code.ui.kit.caret import Caret
 from posthog_code.ui.theme import notifier, theme
 
 
@@ -53,7 +55,7 @@ class Editor(QPlainTextEdit):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName("Message")
         self.setTabChangesFocus(True)
-        self.setCursorWidth(2)
+        self._caret = Caret(self)
         self.document().setDocumentMargin(0)
         self.viewport().setAutoFillBackground(False)
         self._mentions = _Mentions(self.document())
@@ -110,12 +112,18 @@ class Editor(QPlainTextEdit):
         if event.size().width() != event.oldSize().width():
             self.updateGeometry()
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        self._caret.paint()
+
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
+        self._caret.show()
         self.focusChanged.emit(True)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
+        self._caret.show()
         self.focusChanged.emit(False)
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:

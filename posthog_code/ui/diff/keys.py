@@ -21,6 +21,26 @@ _CTRL = Qt.KeyboardModifier.ControlModifier
 _NONE = Qt.KeyboardModifier.NoModifier
 _CODE = (Row.CONTEXT, Row.ADDED, Row.REMOVED, Row.RAW)
 
+DIFF_KEYS = (
+    ("J K", "Next, previous hunk"),
+    ("Shift+J Shift+K", "Next, previous file"),
+    ("Up Down", "Line by line, with Shift a range"),
+    ("C", "Comment on the line or the range"),
+    ("X", "Revert the hunk"),
+    ("V", "Mark the file as viewed"),
+    ("E", "Open in the editor"),
+    ("S", "Split or unified"),
+    ("Z", "Fold the file"),
+    ("N P", "Next, previous comment"),
+    ("D", "Resolve the thread"),
+    ("T", "Filter the files"),
+    ("G Shift+G", "First, last line"),
+    (".", "Choose what is compared"),
+    ("/", "Find in the changes"),
+    ("Ctrl+Shift+C", "Copy as a patch"),
+)
+"""For the list of keys."""
+
 
 class Keys:
     """Keys of one view. They work while the view itself has the focus, so never in a comment's editor."""

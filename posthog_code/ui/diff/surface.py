@@ -23,6 +23,9 @@ MIN_SPLIT_HALF = 380
 _BELOW = 40
 """Empty pixels below the last file."""
 
+LINES_ABOVE = 4
+"""Lines of context that stay above a line that was asked for."""
+
 
 class Surface(QAbstractScrollArea):
     """A scroll area over the places of an index. What is drawn on it and done with it is up to its parts."""
@@ -290,6 +293,18 @@ class Surface(QAbstractScrollArea):
             return False
         self.cursor_place = self.places.place_of(self.index.files[number].row)
         self.scroll_to(self.cursor_place)
+        self.tell_current_file(path)
+        return True
+
+    def show_line(self, path: str, side: str, line: int) -> bool:
+        """Bring a line into view, unfolded and with the cursor on it; False when the diff does not show it (yet)."""
+        row = self.index.find_line(path, side, line)
+        if row < 0:
+            return False
+        self.set_folded(self.index.file_of(row), False)
+        place = self.places.place_of(row)
+        self.scroll_to(place, margin=LINES_ABOVE * self.geometry_index.heights.line)
+        self.set_cursor(place, keyboard=True)
         self.tell_current_file(path)
         return True
 

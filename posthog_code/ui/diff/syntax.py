@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import itertools
 import threading
+import weakref
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from functools import cache
 
+import shiboken6
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from posthog_code.domain.diff_index import DiffIndex, Row
@@ -25,57 +30,98 @@ runs one thread at a time."""
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    target: Syntax
+    """Plain values only: the last reference to a QObject must never be dropped on the worker's thread."""
+
+    owner: int
     generation: int
     key: tuple[int, str]
     text: str
     filename: str
 
 
-class _Worker:
-    """One thread for all views; it ends when nothing was asked for a while."""
+class _Worker(QObject):
+    """One thread for all views; it ends when nothing was asked for a while. The object itself stays on the UI thread
+    and hands the results on there."""
+
+    _arrived = Signal()
 
     def __init__(self) -> None:
+        super().__init__()
         self._jobs: deque[_Job] = deque(maxlen=_WAITING)
         self._wake = threading.Condition()
-        self._running = False
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._numbers = itertools.count(1)
+        self._owners: dict[int, weakref.ref[Syntax]] = {}
+        self._generations: dict[int, int] = {}
+        self._results: deque[tuple[_Job, list[list[Run]]]] = deque()
+        self._arrived.connect(self._deliver)
+        atexit.register(self._close)
+
+    def enter(self, owner: Syntax) -> int:
+        """A number for somebody who wants results."""
+        number = next(self._numbers)
+        self._owners[number] = weakref.ref(owner, lambda _gone: self._forget(number))
+        return number
+
+    def _forget(self, number: int) -> None:
+        self._owners.pop(number, None)
+        self._generations.pop(number, None)
 
     def ask(self, job: _Job) -> None:
+        self._generations[job.owner] = job.generation
         with self._wake:
             self._jobs.append(job)
-            if not self._running:
-                self._running = True
-                threading.Thread(target=self._run, name="diff-syntax", daemon=True).start()
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name="diff-syntax", daemon=True)
+                self._thread.start()
             self._wake.notify()
 
     def _run(self) -> None:
         while True:
             with self._wake:
-                if not self._jobs and not self._wake.wait_for(lambda: bool(self._jobs), _IDLE_S):
-                    self._running = False
+                self._wake.wait_for(lambda: bool(self._jobs) or self._closed, _IDLE_S)
+                if self._closed or not self._jobs:
+                    self._thread = None
                     return
                 job = self._jobs.pop()  # the newest: what was asked before may be out of view
-            if job.generation == job.target.generation:
-                runs = syntax_runs(job.text, job.filename)
-                try:
-                    job.target.coloured.emit((job.generation, job.key, runs))
-                except RuntimeError:
-                    continue  # the view was closed meanwhile
-            del job
+            if job.generation == self._generations.get(job.owner):
+                self._results.append((job, syntax_runs(job.text, job.filename)))
+                if not self._closed:
+                    self._arrived.emit()
+
+    def _deliver(self) -> None:
+        while self._results:
+            job, runs = self._results.popleft()
+            reference = self._owners.get(job.owner)
+            owner = reference() if reference is not None else None
+            if owner is not None and shiboken6.isValid(owner):
+                owner.take(job.generation, job.key, runs)
+
+    def _close(self) -> None:
+        """The program ends: nothing may run beside its last steps."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join(2.0)
 
 
-_worker = _Worker()
+@cache
+def _worker() -> _Worker:
+    return _Worker()
 
 
 class Syntax(QObject):
     """Colours of the rows of one index."""
 
-    coloured = Signal(object)
     ready = Signal()
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self.generation = 0
+        self._number = _worker().enter(self)
         self._index = DiffIndex()
         self._known: OrderedDict[tuple[int, str], list[list[Run]]] = OrderedDict()
         self._asked: OrderedDict[tuple[int, str], None] = OrderedDict()
@@ -84,7 +130,6 @@ class Syntax(QObject):
         self._rest.timeout.connect(self._ask_wanted)
         self._moving = QTimer(self, interval=_MOVING_MS, singleShot=True)
         self._moving.timeout.connect(self._ask_wanted)
-        self.coloured.connect(self._take)
 
     def set_index(self, index: DiffIndex) -> None:
         self.generation += 1
@@ -142,10 +187,11 @@ class Syntax(QObject):
         self._asked[start, side] = None
         if len(self._asked) > _WAITING:
             self._asked.popitem(last=False)  # dropped by the worker as well; asked again when painted again
-        _worker.ask(_Job(self, self.generation, (start, side), "\n".join(lines), path.rsplit("/", 1)[-1]))
+        name = path.rsplit("/", 1)[-1]
+        _worker().ask(_Job(self._number, self.generation, (start, side), "\n".join(lines), name))
 
-    def _take(self, result: tuple[int, tuple[int, str], list[list[Run]]]) -> None:
-        generation, key, runs = result
+    def take(self, generation: int, key: tuple[int, str], runs: list[list[Run]]) -> None:
+        """What was asked for has come."""
         if generation != self.generation:
             return
         self._asked.pop(key, None)

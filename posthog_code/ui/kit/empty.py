@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.buttons import Button
 from posthog_code.ui.kit.cards import Icon
 from posthog_code.ui.kit.labels import Label
-from posthog_code.ui.theme import theme
+from posthog_code.ui.theme import notifier, theme
 
 Action = tuple[str, Callable[[], object]] | tuple[str, Callable[[], object], str] | QWidget
 """A label and what it does, perhaps with the kind of button; or a finished widget."""
 
 _TEXT_WIDTH = 260
+_SIDE = 12
 
 
 class EmptyState(QWidget):
@@ -34,11 +35,12 @@ class EmptyState(QWidget):
         super().__init__(parent)
         self.icon = Icon(icon, "text.disabled", self, size=28)
         self.title = Label(title, self, font="heading")
-        self.text = Label(text, self, font="small", token="text.muted", wrap=True)
-        self.title.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.title.setWordWrap(True)
-        self.text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.text.setFixedWidth(theme().px(_TEXT_WIDTH))
+        self.text = Label(text, self, font="small", token="text.muted")
+        for label in (self.title, self.text):
+            label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            label.setWordWrap(True)
+        self._fit()
+        notifier().changed.connect(self._fit)
         self.text.setVisible(bool(text))
         self.buttons = QHBoxLayout()
         self.buttons.setSpacing(6)
@@ -54,11 +56,32 @@ class EmptyState(QWidget):
         column.addStretch(1)
         self.set_actions(actions)
 
+    def _fit(self) -> None:
+        """A wrapped label among others is given the height of one line unless its size is settled."""
+        width = max(80, min(theme().px(_TEXT_WIDTH), self.width() - 2 * _SIDE))
+        for label in (self.title, self.text):
+            # Qt counts the height that was fixed before into what it asks for.
+            label.setMinimumSize(0, 0)
+            label.setFixedSize(width, max(0, label.heightForWidth(width)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._fit()
+
+    def sizeHint(self) -> QSize:
+        hint = super().sizeHint()
+        return QSize(max(hint.width(), theme().px(_TEXT_WIDTH) + 2 * _SIDE), hint.height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(100, super().minimumSizeHint().height())
+
     def set_text(self, icon: str, title: str, text: str = "") -> None:
         self.icon.set_icon(icon)
         self.title.setText(title)
         self.text.setText(text)
         self.text.setVisible(bool(text))
+        self._fit()
 
     def set_actions(self, actions: Sequence[Action]) -> None:
         while (item := self.buttons.takeAt(0)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate
 
 
 class HeightIndex:
@@ -112,15 +113,8 @@ class HeightIndex:
 
     def _rebuild(self, first: int) -> None:
         """Build the tree anew from row `first` on; the nodes before it stay true."""
-        heights, tree = self._heights, self._tree
-        del tree[first:]
-        tree.extend(heights[first:])
-        size = len(heights)
-        for node in range(first + 1, size + 1):
-            value, child = tree[node - 1], 1
-            low = node & -node
-            while child < low:
-                value += tree[node - child - 1]
-                child *= 2
-            tree[node - 1] = value
-        self._total = self.offset_of(size)
+        size = len(self._heights)
+        before = [0, *accumulate(self._heights)]
+        # `node & (node - 1)` is the node without its lowest bit: where its sum begins.
+        self._tree[first:] = [before[node] - before[node & (node - 1)] for node in range(first + 1, size + 1)]
+        self._total = before[-1]

@@ -11,6 +11,7 @@ from posthog_code.ui.kit.md_blocks import Block, Chunk, parse
 from posthog_code.ui.kit.md_layout import LaidBlock, Unit
 from posthog_code.ui.kit.plain_text import PlainTextView
 from posthog_code.ui.kit.text_view import Position, TextView
+from posthog_code.ui.kit.warm_lexers import warm_lexers
 from posthog_code.ui.theme import notifier, theme
 from posthog_code.ui.theme.icons import paint_icon
 
@@ -45,6 +46,7 @@ class MarkdownView(TextView):
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         notifier().changed.connect(self._drop_layout)
+        warm_lexers().ready.connect(self._color)
 
     # -- content
 
@@ -88,6 +90,11 @@ class MarkdownView(TextView):
 
     def sizeHint(self) -> QSize:
         return QSize(self._width or 400, self.height_for(self._width or 400))
+
+    def _color(self) -> None:
+        """Lexers have come: colours change no height."""
+        if any(item.pale for item in self._laid):
+            self._drop_layout()
 
     def _drop_layout(self) -> None:
         self._laid = []

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFont, QPainter, QTextCharFormat, QTextLayout,
 
 from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.md_blocks import LINE, Block, Text
+from posthog_code.ui.kit.warm_lexers import warm_lexers
 from posthog_code.ui.theme import Theme, theme
 from posthog_code.ui.theme.syntax import syntax_runs, utf16_length
 
@@ -59,6 +60,8 @@ class LaidBlock:
         self.block, self.width, self.growing = block, width, growing
         self.units: list[Unit] = []
         self.height = 0.0
+        self.pale = False
+        """Code that waits for its lexer."""
         self._boxes: list[QRectF] = []
         self._left = block.quote * QUOTE + block.indent * INDENT
         look = theme()
@@ -94,7 +97,10 @@ class LaidBlock:
         layout = QTextLayout(source.replace("\n", LINE), look.font("code"))
         formats = [_range(0, utf16_length(source), look.color("syntax.text"))]
         if not (self.growing and len(source) > MAX_COLORED_WHILE_GROWING):
-            formats += code_formats(source, self.block.language, look)
+            if warm_lexers().ask(self.block.language, source):
+                formats += code_formats(source, self.block.language, look)
+            else:
+                self.pale = True
         layout.setFormats(formats)
         unit = Unit(layout, self._left + CODE_PADDING + 2, CODE_PADDING, 0)
         room = max(20, self.width - self._left - 2 * CODE_PADDING - 4)

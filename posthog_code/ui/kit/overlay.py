@@ -24,7 +24,6 @@ class Scrim(QWidget):
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
-        self._window = window
         self.setProperty(SCRIM, True)
         self.cover()
         window.installEventFilter(self)
@@ -37,7 +36,9 @@ class Scrim(QWidget):
         return False
 
     def cover(self) -> None:
-        self.setGeometry(self._window.rect())
+        window = self.parentWidget()
+        if window is not None:
+            self.setGeometry(window.rect())
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.pressed.emit()

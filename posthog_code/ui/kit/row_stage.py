@@ -49,6 +49,15 @@ class RowStage:
         count = source.count() if source else 0
         self.index = HeightIndex(source.estimate(row, width) for row in range(count)) if source else HeightIndex()
 
+    def count_only(self, source: RowSource) -> None:
+        """Build the index with a row's place for each row, but no guess yet."""
+        self.index = HeightIndex([1] * source.count())
+
+    def clear(self) -> None:
+        """No rows, and no width that they were guessed for."""
+        self.index = HeightIndex()
+        self.width = 0
+
     def set_width(self, width: int) -> None:
         self.width = width
         self.make_stale()

@@ -40,6 +40,7 @@ class Select(QAbstractButton):
         self._current = ""
         self._name, self._placeholder, self._quiet, self._icon, self._keys = name, placeholder, quiet, icon, keys
         self._popup: PopupList | None = None
+        self._tone = ""
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         policy = QSizePolicy.Policy.Maximum if quiet else QSizePolicy.Policy.Expanding
@@ -64,6 +65,12 @@ class Select(QAbstractButton):
 
     def current_item(self) -> MenuItem | None:
         return next((item for item in self._items if item.id == self._current and item.id), None)
+
+    def set_tone(self, token: str) -> None:
+        """Show the choice in the colour of a token, "" for the usual one."""
+        if token != self._tone:
+            self._tone = token
+            self.update()
 
     def open(self) -> None:
         if self._popup is None:
@@ -132,12 +139,14 @@ class Select(QAbstractButton):
                 line = "border.control" if hover or opened else "border.strong" if self.isEnabled() else "border.subtle"
                 fill = look.color("surface.raised") if self.isEnabled() else None
                 painting.rounded(painter, rect, look.size("radius.md"), fill, look.color(line))
+            if self._tone and self.isEnabled():
+                words = look.color(self._tone)
             x = 8.0 if self._quiet else 10.0
             icon = (item.icon if item else "") or self._icon
             if icon:
                 side = look.px(15)
                 box = QRectF(x, round((self.height() - side) / 2), side, side)
-                paint_icon(painter, box, icon, look.color("text.muted"))
+                paint_icon(painter, box, icon, look.color(self._tone or "text.muted"))
                 x += side + 7
             painting.text(
                 painter, QRectF(x, 0, self.width() - x - 22, self.height()), self.text(), look.font("body"), words

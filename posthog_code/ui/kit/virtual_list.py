@@ -55,12 +55,16 @@ class VirtualList(QAbstractScrollArea):
         self._stage.release_all()
         self._source = source
         self._set_new_below(0)
-        self._stage.fill(None, 0)
-        self._stage.width = 0
+        self._stage.clear()
         self._anchor = None
         self._at_end = True
         self.verticalScrollBar().setValue(0)
-        self._stage.fill(source, self.column_width())
+        if source is not None and self.isVisible():
+            self._stage.fill(source, self.column_width())
+            self._stage.set_width(self.column_width())
+        elif source is not None:
+            # Guessing many heights costs: it waits until the list has the width that it is shown at.
+            self._stage.count_only(source)
         if source is None:
             self.verticalScrollBar().setRange(0, 0)
         self._anchor = Anchor(0, self._top_padding, at_end=self._follow)
@@ -340,7 +344,7 @@ class VirtualList(QAbstractScrollArea):
         if width == self._stage.width:
             return
         if not self._stage.width:
-            # The guesses were made before the list had a size.
+            # Now the list has a size to guess for.
             self._stage.fill(self._source, width)
         self._stage.set_width(width)
 

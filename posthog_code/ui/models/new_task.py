@@ -10,17 +10,10 @@ from posthog_code.domain.task import Repository
 from posthog_code.domain.text import age
 from posthog_code.ports.git import Branch
 from posthog_code.ui.kit.popup import MenuItem
+from posthog_code.ui.models.modes import mode_icon
 
 ADD = "+"
 RUN, SKIP, EDIT_SCRIPT = "run", "skip", "edit"
-_MODE_ICONS = {
-    "plan": "ph.compass",
-    "default": "ph.shield-check",
-    "ask": "ph.shield-check",
-    "acceptEdits": "ph.pencil-line",
-    "auto": "ph.lightning",
-    "bypassPermissions": "ph.lightning",
-}
 
 
 def repository_items(state: AppState) -> list[MenuItem]:
@@ -71,10 +64,25 @@ def mode_items(state: AppState, agent_id: str, current: str) -> tuple[list[MenuI
     info = next((info for info in state.agents if info.spec.id == agent_id), None)
     if info is None or not info.spec.modes:
         return [], ""
-    items = [MenuItem(mode, name, _MODE_ICONS.get(mode, "ph.shield-check")) for mode, name in info.spec.modes]
+    items = [MenuItem(mode, name, mode_icon(mode)) for mode, name in info.spec.modes]
     known = [item.id for item in items]
     wanted = [current, state.settings.default_mode, info.spec.default_mode, known[0]]
     return items, next(mode for mode in wanted if mode in known)
+
+
+def model_items(state: AppState, agent_id: str, current: str) -> tuple[list[MenuItem], str]:
+    """Models that the newest session of the agent told, and the one to show: the choice of that session.
+
+    An agent tells its models only in a session, so before the first one there are none.
+    """
+    tasks = sorted(state.tasks.values(), key=lambda task: task.created_at, reverse=True)
+    sessions = (state.sessions.get(task.session_id) for task in tasks if task.agent_id == agent_id)
+    option = next((found for s in sessions if s is not None and (found := s.option("model")) is not None), None)
+    if option is None or len(option.choices) < 2:
+        return [], ""
+    items = [MenuItem(choice.id, choice.name, detail=choice.description[:60]) for choice in option.choices]
+    known = {item.id for item in items}
+    return items, next((model for model in (current, option.current) if model in known), items[0].id)
 
 
 def script_items(repository: Repository, local: bool) -> list[MenuItem]:

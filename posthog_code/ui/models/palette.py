@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.state import AppState
@@ -13,9 +14,9 @@ from posthog_code.ui.models.fuzzy import match
 from posthog_code.ui.models.task_view import activity, task_state
 from posthog_code.ui.theme.glyphs import Glyph
 
-ACTIONS, TASKS, SETTINGS = "Actions", "Tasks", "Settings"
+ACTIONS, TASKS, SETTINGS, FILES = "Actions", "Tasks", "Settings", "Files"
 PREFIXES = {">": ACTIONS, "#": TASKS, ",": SETTINGS}
-_LIMITS = {ACTIONS: 8, TASKS: 6, SETTINGS: 4}
+_LIMITS = {ACTIONS: 8, TASKS: 6, SETTINGS: 4, FILES: 60}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,16 @@ def setting_entries(settings: Iterable[SettingEntry]) -> list[Entry]:
     return [Entry(SETTINGS, s.title, s.open, s.page, "ph.gear-six") for s in settings]
 
 
+def file_entries(paths: Iterable[str], changed: Mapping[str, str], open_file: Callable[[str], object]) -> list[Entry]:
+    """Files of a task, the changed ones first; `changed` tells what has become of them."""
+    ordered = sorted(paths, key=lambda path: path not in changed)
+    return [Entry(FILES, path, partial(open_file, path), changed.get(path, ""), "ph.file-text") for path in ordered]
+
+
 def find(entries: Iterable[Entry], text: str) -> list[Entry]:
     """Matching entries by section, the best first; sections keep their order."""
     only, query = split_prefix(text)
-    found: dict[str, list[tuple[float, int, Entry]]] = {ACTIONS: [], TASKS: [], SETTINGS: []}
+    found: dict[str, list[tuple[float, int, Entry]]] = {section: [] for section in _LIMITS}
     for number, entry in enumerate(entries):
         if only and entry.section != only:
             continue

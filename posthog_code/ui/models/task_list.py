@@ -9,7 +9,7 @@ from posthog_code.domain.ids import TaskId
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import Task, TaskPhase, Workspace
 from posthog_code.domain.text import age, duration, plural
-from posthog_code.ui.models.task_view import Attention, activity, task_state
+from posthog_code.ui.models.task_view import Attention, activity, needs_you, task_state
 from posthog_code.ui.theme.glyphs import Glyph
 
 PINNED = "pinned"
@@ -48,19 +48,26 @@ Row = SectionRow | TaskRow
 
 
 def build_rows(
-    state: AppState, now: float, collapsed: frozenset[str] = frozenset(), *, previous: Sequence[Row] = ()
+    state: AppState,
+    now: float,
+    collapsed: frozenset[str] = frozenset(),
+    *,
+    previous: Sequence[Row] = (),
+    waiting: bool = False,
+    keep: TaskId | None = None,
 ) -> list[Row]:
     """Rows from top to bottom: pinned, one group per repository in the order they were added, archived.
 
     Inside a group: waiting for the person, running, then by last activity. With `previous` the tasks that were
-    already listed keep their order (the pointer is over the list), and new ones come first in their group.
+    already listed keep their order (the pointer is over the list), and new ones come first in their group. With
+    `waiting` only those that need a person are listed, and the task `keep` that is in view.
     """
     groups: dict[str, list[Task]] = {PINNED: []}
     for repository in sorted(state.repositories.values(), key=lambda r: (r.added_at, r.name)):
         groups[repository.id] = []
     groups[ARCHIVED] = []
     for task in state.tasks.values():
-        if task.phase is TaskPhase.DELETED:
+        if task.phase is TaskPhase.DELETED or (waiting and task.id != keep and not needs_you(state, task.id)):
             continue
         if task.phase is TaskPhase.ARCHIVED:
             groups[ARCHIVED].append(task)
@@ -78,6 +85,11 @@ def build_rows(
         if not folded:
             rows.extend(task_row(state, task, key, now) for task in _ordered(state, tasks, places, key))
     return rows
+
+
+def waiting_count(state: AppState) -> int:
+    """How many tasks need a person."""
+    return sum(needs_you(state, task_id) for task_id in state.tasks)
 
 
 def task_ids(rows: Iterable[Row]) -> list[TaskId]:

@@ -58,6 +58,19 @@ def task_state(state: AppState, task_id: TaskId) -> TaskView:
     )
 
 
+def needs_you(state: AppState, task_id: TaskId) -> bool:
+    """Whether the task waits for a person: a permission, a question, a failure, an interrupted turn, or a result that
+    nobody has read."""
+    task = state.tasks.get(task_id)
+    if task is None or task.phase in (TaskPhase.ARCHIVED, TaskPhase.DELETED):
+        return False
+    view, session = task_state(state, task_id), state.session_of(task_id)
+    if view.attention is Attention.RUNNING:
+        return False
+    interrupted = session is not None and session.phase is SessionPhase.INTERRUPTED
+    return view.attention is Attention.NEEDS_YOU or interrupted or _unread(task, session) is not None
+
+
 def activity(state: AppState, task: Task) -> float:
     """When something last happened in the task itself (reading or renaming it does not count), UNIX time in s."""
     session = state.session_of(task.id)

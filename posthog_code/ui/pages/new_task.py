@@ -18,6 +18,7 @@ from posthog_code.ui.kit.cards import Banner, Icon
 from posthog_code.ui.kit.labels import Label
 from posthog_code.ui.kit.scroll import ScrollArea
 from posthog_code.ui.kit.select import Select
+from posthog_code.ui.models.modes import mode_tone
 from posthog_code.ui.models.new_task import (
     ADD,
     EDIT_SCRIPT,
@@ -27,6 +28,7 @@ from posthog_code.ui.models.new_task import (
     branch_items,
     default_agent,
     mode_items,
+    model_items,
     repository_items,
     script_items,
     workspace_words,
@@ -60,7 +62,10 @@ class NewTaskPage(QWidget):
         self.agent = Select((), self, name="Agent", placeholder="Choose an agent", quiet=True, keys="Alt+A")
         self.agent.changed.connect(self._on_agent)
         self.prompt.add_choice(self.mode)
+        self.model = Select((), self, name="Model", placeholder="Model", quiet=True, keys="Alt+M")
+        self.mode.changed.connect(self._on_mode)
         self.prompt.add_choice(self.agent)
+        self.prompt.add_choice(self.model)
         self.grid = OptionGrid(self)
         self.grid.repository.changed.connect(self._on_repository)
         self.grid.workspace.changed.connect(self._on_workspace)
@@ -93,6 +98,7 @@ class NewTaskPage(QWidget):
             QShortcut(QKeySequence(keys), self, self.start, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self.prompt.next_mode_asked.connect(self._on_next_mode)
         self.prompt.agent_asked.connect(self.agent.open)
+        self.prompt.model_asked.connect(self.model.open)
         self.prompt.set_text(ctx.state.drafts.get("", ""))
         ctx.bridge.changed.connect(self._on_changed)
         self.refresh()
@@ -211,12 +217,16 @@ class NewTaskPage(QWidget):
             if repository_id == self._repository_id:
                 self._show_repository()
 
+        def failed(error: UserError) -> None:
+            if repository_id == self._repository_id:
+                self._on_error(error)
+
         self._branches[repository_id] = ()
         self._ctx.actions.start(
             f"branches {repository_id}",
             lambda: self._ctx.services.repositories.branches(repository_id),
             on_done=loaded,
-            on_error=self._on_error,
+            on_error=failed,
         )
 
     @property
@@ -227,6 +237,10 @@ class NewTaskPage(QWidget):
         items, current = mode_items(self._ctx.state, self.agent.current(), self.mode.current())
         self.mode.set_items(items, current)
         self.mode.setVisible(bool(items))
+        self.mode.set_tone(mode_tone(self.mode.current(), self.workspace))
+        models, model = model_items(self._ctx.state, self.agent.current(), self.model.current())
+        self.model.set_items(models, model)
+        self.model.setVisible(bool(models))
 
     # what a person does
 
@@ -245,6 +259,7 @@ class NewTaskPage(QWidget):
             workspace=self.workspace,
             base="" if local else self.grid.base.current(),
             mode=self.mode.current() if self.mode.isVisibleTo(self) else "",
+            model=self.model.current() if self.model.isVisibleTo(self) else "",
             run_setup=self.grid.script.current() != SKIP,
             attachments=self.prompt.attachments(),
         )
@@ -306,6 +321,7 @@ class NewTaskPage(QWidget):
             self.prompt.editor.setFocus()
 
     def _on_workspace(self, _chosen: str) -> None:
+        self._on_mode(self.mode.current())
         self._show_repository()
 
     def _on_script(self, chosen: str) -> None:
@@ -318,6 +334,10 @@ class NewTaskPage(QWidget):
         if modes:
             here = modes.index(self.mode.current()) if self.mode.current() in modes else -1
             self.mode.set_current(modes[(here + 1) % len(modes)])
+            self._on_mode(self.mode.current())
+
+    def _on_mode(self, mode: str) -> None:
+        self.mode.set_tone(mode_tone(mode, self.workspace))
 
     def _on_agent(self, _chosen: str) -> None:
         self._show_modes()

@@ -13,6 +13,7 @@ from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.labels import Label
 from posthog_code.ui.kit.popup import MenuItem
 from posthog_code.ui.kit.select import Select
+from posthog_code.ui.kit.sizes import fix_size
 from posthog_code.ui.kit.toggles import Segmented
 from posthog_code.ui.theme import theme
 
@@ -91,7 +92,7 @@ class _Cell(QWidget):
     def __init__(self, name: str, control: QWidget, parent: QWidget) -> None:
         super().__init__(parent)
         label = Label(name, self, font="small", token="text.muted")
-        label.setFixedWidth(theme().px(_LABEL))
+        fix_size(label, width=_LABEL)
         label.setBuddy(control)
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 0, 8, 0)
@@ -103,7 +104,7 @@ class _Cell(QWidget):
             row.addStretch(1)
         else:
             row.addWidget(control, 1)
-        self.setFixedHeight(theme().px(44))
+        fix_size(self, height=44)
 
 
 def _select(parent: QWidget, name: str, icon: str) -> Select:

@@ -26,6 +26,7 @@ class PromptBox(QWidget):
     changed = Signal()
     next_mode_asked = Signal()
     agent_asked = Signal()
+    model_asked = Signal()
 
     def __init__(self, ctx: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -126,6 +127,9 @@ class PromptBox(QWidget):
             return True
         if event.key() == Qt.Key.Key_A and event.modifiers() == Qt.KeyboardModifier.AltModifier:
             self.agent_asked.emit()
+            return True
+        if event.key() == Qt.Key.Key_M and event.modifiers() == Qt.KeyboardModifier.AltModifier:
+            self.model_asked.emit()
             return True
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import shiboken6
@@ -17,9 +18,10 @@ from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.focus_ring import FocusRing
 from posthog_code.ui.kit.overlay import Scrim
 from posthog_code.ui.kit.toast import ToastArea
-from posthog_code.ui.models.palette import Entry, command_entries, setting_entries, task_entries
+from posthog_code.ui.models.palette import Entry, command_entries, file_entries, setting_entries, task_entries
 from posthog_code.ui.nav import NEW_TASK, SETTINGS, TASK, Place
 from posthog_code.ui.pages.catalog import setting_index
+from posthog_code.ui.preload import preload
 from posthog_code.ui.shell.frame import Frame
 from posthog_code.ui.shell.layout_state import LayoutState
 from posthog_code.ui.shell.palette import Palette
@@ -37,6 +39,10 @@ _PAGES = {
     NEW_TASK: ("posthog_code.ui.pages.new_task", "NewTaskPage"),
     SETTINGS: ("posthog_code.ui.pages.settings", "SettingsPage"),
 }
+
+
+_LATER = ("posthog_code.ui.dialogs.create_pr", "posthog_code.ui.shell.key_list", "pygments.lexers", "pygments.styles")
+"""Needed at a key press."""
 
 
 class _Page(Protocol):
@@ -103,7 +109,17 @@ class MainWindow(QMainWindow):
             ),
             self,
         )
+        on_task = self._on_task_with_files
+        commands.register(
+            Command("window.file", "Go to a file", self.go_to_file, ("Ctrl+P",), on_task, icon="ph.file-text"), self
+        )
+        commands.register(Command("window.keys", "Show the keys", self.show_keys, ("F1",), icon="ph.keyboard"), self)
         commands.attach(self, self._takes_keys)
+
+    def _on_task_with_files(self) -> bool:
+        task_id = self._ctx.nav.task_id
+        task = self._ctx.state.tasks.get(task_id) if task_id else None
+        return task is not None and bool(task.path)
 
     def _takes_keys(self) -> bool:
         """False while a dialog is open over the window."""
@@ -125,6 +141,8 @@ class MainWindow(QMainWindow):
         self._stop_timer.stop()
         if place.page == TASK:
             self.task_page.set_task(place.task_id, place.tab)
+            if place.path:
+                self.task_page.show_file(place.path, place.line, place.side)
             if self.isVisible():
                 self.task_page.build_panels()
             self._layout.last_task = place.task_id or ""
@@ -178,10 +196,7 @@ class MainWindow(QMainWindow):
     def open_palette(self, text: str = "") -> None:
         if self.palette_sheet is not None:
             return
-        palette = Palette(self, self._palette_entries(), text if isinstance(text, str) else "")
-        palette.finished.connect(self._on_palette_closed)
-        self.palette_sheet = palette
-        palette.open()
+        self._open_palette(Palette(self, self._palette_entries(), text if isinstance(text, str) else ""))
 
     def _palette_entries(self) -> list[Entry]:
         ctx = self._ctx
@@ -191,6 +206,42 @@ class MainWindow(QMainWindow):
             *task_entries(ctx.state, order, ctx.now(), ctx.nav.open_task),
             *setting_entries(setting_index(ctx.nav)),
         ]
+
+    def go_to_file(self) -> None:
+        """A list of the task's files: a changed one is shown in its diff, another one in the editor."""
+        ctx, task_id = self._ctx, self._ctx.nav.task_id
+        task = ctx.state.tasks.get(task_id) if task_id else None
+        if task is None or self.palette_sheet is not None:
+            return
+        changes = ctx.state.changes.get(task.id)
+        changed = {file.path: file.state.value for file in changes.files} if changes else {}
+
+        def choose(path: str) -> None:
+            if path in changed:
+                ctx.nav.open_file(task.id, path)
+            else:
+                self.tasks.open_editor(task.id, path)
+
+        def listed(paths: Sequence[str]) -> None:
+            if shiboken6.isValid(self) and self.palette_sheet is None and ctx.nav.task_id == task.id:
+                entries = file_entries(dict.fromkeys((*changed, *paths)), changed, choose)
+                self._open_palette(Palette(self, entries, placeholder="Go to a file of this task", prefixes=False))
+
+        files = ctx.services.repositories.files
+        ctx.actions.start(f"files:{task.id}", lambda: files(task.repository_id, task.id), on_done=listed)
+
+    def show_keys(self) -> None:
+        """What can be pressed here."""
+        from posthog_code.ui.shell.key_list import KeyList, command_sections
+
+        shown = self.task_page.panels_in_view() if self._ctx.nav.place.page == TASK else []
+        own = [(title, list(panel.KEYS)) for title, panel in shown if hasattr(panel, "KEYS")]
+        KeyList(self, [*own, *command_sections(self._ctx.commands.all())]).open()
+
+    def _open_palette(self, palette: Palette) -> None:
+        palette.finished.connect(self._on_palette_closed)
+        self.palette_sheet = palette
+        palette.open()
 
     def _on_palette_closed(self, _result: object) -> None:
         self.palette_sheet = None
@@ -229,7 +280,8 @@ class MainWindow(QMainWindow):
     def _warm_up(self) -> None:
         """Makes the panels ahead of their first task, so that Start shows one at once."""
         if shiboken6.isValid(self):
-            self.task_page.build_panels()
+            later = [*self.task_page.panel_modules(), *(module for module, _ in _PAGES.values()), *_LATER]
+            preload(later, self, self.task_page.build_panels)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._layout.geometry = bytes(self.saveGeometry().toBase64().data()).decode()

@@ -30,7 +30,15 @@ _PAD = 6
 class Palette(Sheet):
     """Type to find, arrows to move, Enter to run. `>` lists actions only, `#` tasks, `,` settings."""
 
-    def __init__(self, window: QWidget, entries: Sequence[Entry], text: str = "") -> None:
+    def __init__(
+        self,
+        window: QWidget,
+        entries: Sequence[Entry],
+        text: str = "",
+        *,
+        placeholder: str = "Search for an action, a task or a setting",
+        prefixes: bool = True,
+    ) -> None:
         self._space_above = _TOP if window.height() >= _LOW else _TOP // 3
         super().__init__(window, "", width=theme().size("layout.palette.w"), top=self._space_above)
         self.setObjectName("palette")
@@ -40,8 +48,8 @@ class Palette(Sheet):
         self.body.setSpacing(0)
         self.field = QLineEdit(self)
         self.field.setProperty("kit", "bare")
-        self.field.setAccessibleName("Command, task or setting")
-        self.field.setPlaceholderText("Search for an action, a task or a setting")
+        self.field.setAccessibleName("Command, task or setting" if prefixes else placeholder)
+        self.field.setPlaceholderText(placeholder)
         self.field.setFont(theme().font("body"))
         self.field.installEventFilter(self)
         self.field.textChanged.connect(self._on_text)
@@ -63,12 +71,12 @@ class Palette(Sheet):
         self.body.addWidget(self._scroll)
         self.body.addWidget(self._nothing)
         self.body.addWidget(Hairline(self))
-        self.body.addWidget(self._foot())
+        self.body.addWidget(self._foot(prefixes))
         self.set_first_focus(self.field)
         self.field.setText(text)
         self._on_text(text)
 
-    def _foot(self) -> QWidget:
+    def _foot(self, prefixes: bool) -> QWidget:
         foot = QWidget(self)
         row = QHBoxLayout(foot)
         row.setContentsMargins(14, 0, 14, 0)
@@ -79,7 +87,7 @@ class Palette(Sheet):
                 row.addWidget(Label(word, foot, font="caption", token="text.muted"))
                 row.addSpacing(8)
         row.addStretch(1)
-        for mark, word in ((">", "actions"), ("#", "tasks"), (",", "settings")):
+        for mark, word in ((">", "actions"), ("#", "tasks"), (",", "settings")) if prefixes else ():
             row.addWidget(Label(mark, foot, font="captionStrong", token="text.secondary"))
             row.addWidget(Label(word, foot, font="caption", token="text.muted"))
             row.addSpacing(2)

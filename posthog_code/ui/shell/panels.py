@@ -54,6 +54,10 @@ class Panels:
         self._factories = factories
         self.side = tuple(spec for spec in SIDE_PANELS if self._exists(spec))
 
+    def modules(self) -> list[str]:
+        """What making the panels imports, in the order it is needed; nothing for factories of a test."""
+        return [] if self._factories is not None else [spec.module for spec in (CONVERSATION, *self.side)]
+
     def make(self, spec: PanelSpec, ctx: UiContext, parent: QWidget) -> QWidget:
         if self._factories is not None:
             return self._factories[spec.id](ctx, parent)

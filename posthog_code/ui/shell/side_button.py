@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from posthog_code.ui.kit import painting
-from posthog_code.ui.kit.chips import keycaps_width, paint_keycaps
+from posthog_code.ui.kit.chips import badge_size, keycaps_width, paint_badge, paint_keycaps
 from posthog_code.ui.kit.focus_ring import set_focus_ring
 from posthog_code.ui.kit.keys import tooltip
 from posthog_code.ui.theme import theme
@@ -17,7 +17,7 @@ _RAIL_WIDTH, _RAIL_HEIGHT = 36, 32
 
 
 class SideButton(QAbstractButton):
-    """`style` is "raised" (New task), "field" (search) or "row" (the footer)."""
+    """`style` is "raised" (New task), "field" (search), "nav" (a place) or "row" (the foot)."""
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class SideButton(QAbstractButton):
         self._icon, self._style, self._keys = icon, style, keys
         self._icon_token, self._text_token = icon_token, text_token
         self._rail = False
+        self._count = 0
         self.setText(text)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
@@ -47,6 +48,16 @@ class SideButton(QAbstractButton):
         self.updateGeometry()
         self.update()
 
+    def set_count(self, count: int) -> None:
+        """How many wait, in a badge at the right; none for 0."""
+        if count != self._count:
+            self._count = count
+            self.setAccessibleName(f"{self.text()}, {count}" if count else self.text())
+            self.update()
+
+    def count(self) -> int:
+        return self._count
+
     def set_words(self, text: str, icon: str, icon_token: str, tip: str = "") -> None:
         self.setText(text)
         self._icon, self._icon_token = icon, icon_token
@@ -58,14 +69,16 @@ class SideButton(QAbstractButton):
         look = theme()
         if self._rail:
             return QSize(_RAIL_WIDTH, look.px(_RAIL_HEIGHT))
-        return QSize(120, look.px(28 if self._style == "field" else 30))
+        return QSize(120, look.px(28 if self._style in ("field", "nav") else 30))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         look = theme()
         rect = QRectF(self.rect())
         raised = self._style == "raised" and not self._rail
         fill = "surface.raised" if raised else ""
-        if self.underMouse():
+        if self.isChecked():
+            fill = "surface.selected"
+        elif self.underMouse():
             fill = "surface.selected" if raised else "surface.hover"
         if self.isDown():
             fill = "surface.active"
@@ -86,11 +99,20 @@ class SideButton(QAbstractButton):
                 painter, QRectF(x, round(rect.center().y() - side / 2), side, side), self._icon, look.color(mark)
             )
             if self._rail:
+                if self._count:
+                    dot = QRectF(x + side - 5, round(rect.center().y() - side / 2) - 3, 8, 8)
+                    painting.rounded(painter, dot, 4, look.color("badge.needs"))
                 return
-            keys = keycaps_width(self._keys) if self._keys else 0
+            if self._count:
+                words = str(self._count)
+                size = badge_size(words)
+                place = QRectF(rect.width() - size.width() - 8, 0, size.width(), size.height())
+                place.moveTop(round((rect.height() - size.height()) / 2))
+                paint_badge(painter, place, words, "needs")
+            keys = keycaps_width(self._keys) if self._keys and self._style != "nav" else 0
             words = QRectF(x + side + 8, 0, rect.width() - x - side - 8 - keys - 12, rect.height())
             token = self._text_token or ("text.primary" if raised else "text.muted")
-            if self.underMouse() and self._style != "raised":
+            if (self.underMouse() or self.isChecked()) and self._style != "raised":
                 token = "text.primary"
             font = look.font("bodyStrong" if raised else "body")
             painting.text(painter, words, self.text(), font, look.color(token))

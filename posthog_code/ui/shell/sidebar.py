@@ -14,7 +14,8 @@ from posthog_code.domain.text import plural
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.buttons import IconButton
-from posthog_code.ui.models.task_list import Row, build_rows, task_ids
+from posthog_code.ui.kit.empty import EmptyState
+from posthog_code.ui.models.task_list import Row, build_rows, task_ids, waiting_count
 from posthog_code.ui.nav import Place
 from posthog_code.ui.shell.layout_state import LayoutState
 from posthog_code.ui.shell.side_button import SideButton
@@ -48,6 +49,13 @@ class Sidebar(QWidget):
         self._new.clicked.connect(self._on_new)
         self._search = SideButton("Search or command", "ph.magnifying-glass", self, style="field", keys="Ctrl+K")
         self._search.clicked.connect(self.search_asked)
+        self.needs = SideButton("Needs you", "ph.hand", self, style="nav", keys="Ctrl+Shift+Y")
+        self.needs.setCheckable(True)
+        self.needs.toggled.connect(self._on_needs)
+        self._nobody = EmptyState(
+            "ph.hand", "Nobody waits for you.", "Questions, permissions and finished tasks gather here.", (), self
+        )
+        self._nobody.hide()
         self._agents = SideButton("", "ph.robot", self)
         self._agents.clicked.connect(self._on_agents)
         self._settings = IconButton("ph.gear-six", "Settings", self, keys="Ctrl+,")
@@ -77,9 +85,11 @@ class Sidebar(QWidget):
         self._top.setSpacing(6)
         self._top.addWidget(self._new)
         self._top.addWidget(self._search)
+        self._top.addWidget(self.needs)
         self._middle = QVBoxLayout()
         self._middle.setContentsMargins(_PAD, 4, 1, 0)
-        self._middle.addWidget(self.list)
+        self._middle.addWidget(self.list, 1)
+        self._middle.addWidget(self._nobody, 1)
         self._foot = QHBoxLayout()
         self._foot.setContentsMargins(_PAD, 7, _PAD + 1, 7)
         self._foot.setSpacing(4)
@@ -92,7 +102,8 @@ class Sidebar(QWidget):
         box.addLayout(self._middle, 1)
         box.addLayout(self._foot)
         self.setTabOrder(self._new, self._search)
-        self.setTabOrder(self._search, self.list)
+        self.setTabOrder(self._search, self.needs)
+        self.setTabOrder(self.needs, self.list)
         self.setTabOrder(self.list, self._agents)
         self.setTabOrder(self._agents, self._settings)
 
@@ -111,7 +122,7 @@ class Sidebar(QWidget):
             return
         self._rail = on
         side = 8 if on else _PAD
-        for button in (self._new, self._search, self._agents):
+        for button in (self._new, self._search, self.needs, self._agents):
             button.set_rail(on)
         self._top.setContentsMargins(side, 10, side, 6)
         self._top.setSpacing(2 if on else 6)
@@ -133,8 +144,14 @@ class Sidebar(QWidget):
         self._stale = False
         previous = self.rows if self.list.pointer_inside else ()
         folded = frozenset(self._layout.collapsed)
-        self.list.set_rows(build_rows(self._ctx.state, self._ctx.now(), folded, previous=previous))
-        self.list.set_current(self._ctx.nav.task_id)
+        here, waiting = self._ctx.nav.task_id, self.needs.isChecked()
+        state, now = self._ctx.state, self._ctx.now()
+        rows = build_rows(state, now, folded, previous=previous, waiting=waiting, keep=here)
+        self.list.set_rows(rows)
+        self.list.set_current(here)
+        self.needs.set_count(waiting_count(state))
+        self._nobody.setVisible(waiting and not rows and not self._rail)
+        self.list.setVisible(not self._nobody.isVisibleTo(self))
         self._show_agents()
         self._watch_reading()
 
@@ -148,6 +165,13 @@ class Sidebar(QWidget):
             self._agents.set_words(f"{plural(ready, 'agent')} ready", "ph.robot", "text.muted", names)
         else:
             self._agents.set_words("No agent is ready", "ph.warning", "status.waiting", "Choose or install an agent")
+
+    def show_waiting(self) -> None:
+        """Only the tasks that need a person, or all of them again."""
+        self.needs.toggle()
+
+    def _on_needs(self, _on: bool) -> None:
+        self.refresh()
 
     # reading
 
@@ -179,6 +203,8 @@ class Sidebar(QWidget):
 
     def _on_place(self, place: Place) -> None:
         self._read_timer.stop()
+        if self.needs.isChecked():
+            self.refresh()
         self.list.set_current(place.task_id)
         self._watch_reading()
 
@@ -245,5 +271,5 @@ class Sidebar(QWidget):
             foot = self._agents.geometry().top() - 7
             painting.hairline(painter, 0, foot, right, foot, look.color("border.subtle"))
             if self._rail:
-                y = self._search.geometry().bottom() + 6
+                y = self.needs.geometry().bottom() + 6
                 painting.hairline(painter, 12, y, right - 12, y, look.color("border.subtle"))

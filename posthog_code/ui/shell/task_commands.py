@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Callable
 from functools import partial
 
@@ -9,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
 from posthog_code.domain.ids import TaskId
+from posthog_code.domain.review import CommentState
 from posthog_code.domain.task import Task, TaskPhase, Workspace
 from posthog_code.domain.text import plural
 from posthog_code.ui import platform
@@ -131,8 +133,10 @@ class TaskCommands(QObject):
     def open_folder(self, task_id: TaskId) -> None:
         platform.open_folder(self._ctx.state.tasks[task_id].path)
 
-    def open_editor(self, task_id: TaskId) -> None:
+    def open_editor(self, task_id: TaskId, file: str = "") -> None:
+        """The task's folder, or one of its files by its path inside."""
         path, command = self._ctx.state.tasks[task_id].path, self._ctx.state.settings.editor_command
+        path = os.path.join(path, file) if file else path
 
         async def start() -> None:
             platform.open_in_editor(command, path)
@@ -149,6 +153,16 @@ class TaskCommands(QObject):
 
     def show_pull_request(self, task_id: TaskId) -> None:
         self._ctx.nav.open_task(task_id, "pull_request")
+
+    def send_review(self, task_id: TaskId) -> None:
+        """All pending comments as one message; what is being typed in the composer stays there."""
+
+        def sent(now: bool) -> None:
+            title = "Sent to the agent." if now else "Queued. The agent gets it after this turn."
+            self._ctx.toasts.show(title, kind="success" if now else "info")
+
+        reviews = self._ctx.services.reviews
+        self._ctx.actions.start(f"review-send-{task_id}", lambda: reviews.send(task_id, ""), on_done=sent)
 
     def stop(self, task_id: TaskId) -> None:
         self._ctx.actions.start(f"session.stop {task_id}", lambda: self._ctx.services.sessions.stop(task_id))
@@ -272,6 +286,25 @@ class TaskCommands(QObject):
             ),
         ):
             self._ctx.commands.register(command, self)
+
+        self._ctx.commands.register(
+            Command(
+                "review.send",
+                "Send the review to the agent",
+                self._on_current(self.send_review),
+                ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"),
+                self._has_comments,
+                "Task",
+                "ph.paper-plane-tilt",
+                detail="all pending comments",
+            ),
+            self,
+        )
+
+    def _has_comments(self) -> bool:
+        task = self._current()
+        comments = self._ctx.state.comments.get(task.id, ()) if task else ()
+        return any(comment.state is CommentState.PENDING for comment in comments)
 
     def _current(self) -> Task | None:
         task_id = self._ctx.nav.task_id

@@ -13,6 +13,7 @@ from posthog_code.domain.text import count
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.after_paint import after_paint
 from posthog_code.ui.kit.tabs import Tab, TabStrip
+from posthog_code.ui.preload import preload
 from posthog_code.ui.shell.edge_handle import EdgeHandle
 from posthog_code.ui.shell.layout_state import LayoutState
 from posthog_code.ui.shell.panel_frame import PanelRail, PanelTabs
@@ -43,6 +44,7 @@ class TaskPage(QWidget):
         self._compact = False
         self._focus = False
         self._ready = False
+        self._wanted: tuple[str, int, str] | None = None
         self.header = TaskHeader(ctx, commands, self)
         self.tabs = PanelTabs(self)
         self.rail = PanelRail(panels.side, self)
@@ -75,12 +77,18 @@ class TaskPage(QWidget):
     def focused(self) -> bool:
         return self._focus
 
+    @property
+    def compact(self) -> bool:
+        """The window is narrow: the conversation is the first of the tabs."""
+        return self.window().width() < COMPACT_BELOW
+
     def panel(self, panel_id: str) -> QWidget | None:
         """The panel's widget, when it has been made."""
         return self._made.get(panel_id)
 
     def set_task(self, task_id: TaskId | None, tab: str = "") -> None:
         self._task_id = task_id
+        self._wanted = None
         self.header.set_task(task_id)
         if tab:
             self._tab = tab
@@ -90,6 +98,25 @@ class TaskPage(QWidget):
         if self._ready:
             self._fill()
         self._lay_out()
+
+    def show_file(self, path: str, line: int = 0, side: str = "new") -> None:
+        """Brings a file of the task's changes into view, as soon as there is a panel for it."""
+        self._wanted = (path, line, side)
+        self._show_wanted()
+
+    def _show_wanted(self) -> None:
+        show = getattr(self._made.get("changes"), "show_line", None)
+        if self._wanted is not None and show is not None and self._shown_task.get("changes") == self._task_id:
+            path, line, side = self._wanted
+            self._wanted = None
+            show(path, line, side)
+
+    def _import_panels(self) -> None:
+        modules = self._panels.modules()
+        if modules and not self._ready:
+            preload(modules, self, self.build_panels)
+        else:
+            self.build_panels()
 
     def build_panels(self) -> None:
         """Makes what is in view. It waits for the first paint, so that a window appears before panels are imported."""
@@ -150,14 +177,26 @@ class TaskPage(QWidget):
         self._changed_layout()
         self.focus_changed.emit(self._focus)
 
+    def panel_modules(self) -> list[str]:
+        return self._panels.modules()
+
+    def panels_in_view(self) -> list[tuple[str, QWidget]]:
+        """Titles and widgets of what can be seen, from left to right."""
+        specs = [CONVERSATION, *self._panels.side]
+        made = [(spec.title, self._made[spec.id]) for spec in specs if spec.id in self._made]
+        return [(title, panel) for title, panel in made if panel.isVisible()]
+
     def panel_specs(self) -> tuple[PanelSpec, ...]:
         return self._panels.side
 
     def focus_conversation(self) -> None:
+        """The place to write, brought into sight first."""
+        if self._compact:
+            self.show_tab(CONVERSATION.id)
+        elif not self._shows_conversation():
+            self.toggle_conversation()
         panel = self._made.get(CONVERSATION.id)
         if panel is not None:
-            if self._compact:
-                self.show_tab(CONVERSATION.id)
             composer = getattr(panel, "composer", None)
             if composer is not None:
                 composer.focus_text()
@@ -212,6 +251,7 @@ class TaskPage(QWidget):
                 self._hand(self._made[spec.id], spec.id, None)
         if self._is_side_open() and self.tab in self._made:
             self._stack.setCurrentWidget(self._made[self.tab])
+        self._show_wanted()
 
     def _make(self, spec: PanelSpec) -> QWidget:
         panel = self._panels.make(spec, self._ctx, self)
@@ -265,7 +305,7 @@ class TaskPage(QWidget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        self._set_compact(self.window().width() < COMPACT_BELOW)
+        self._set_compact(self.compact)
         look = theme()
         width, height = self.width(), self.height()
         head = self.header.fit()
@@ -318,7 +358,7 @@ class TaskPage(QWidget):
     def showEvent(self, event: object) -> None:
         self._lay_out()
         if not self._ready:
-            after_paint(self, self.build_panels)
+            after_paint(self, self._import_panels)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:

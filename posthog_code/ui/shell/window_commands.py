@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from posthog_code.domain.task import TaskPhase
 from posthog_code.ui.commands import Command
 from posthog_code.ui.context import UiContext
-from posthog_code.ui.models.task_view import Attention, task_state
+from posthog_code.ui.models.task_view import needs_you
 from posthog_code.ui.nav import TASK
 from posthog_code.ui.shell.sidebar import Sidebar
 from posthog_code.ui.shell.task_page import TaskPage
@@ -40,6 +40,13 @@ class WindowCommands(QObject):
     def _register_places(self) -> None:
         nav = self._ctx.nav
         self.add("window.new_task", "New task", lambda: nav.open_new_task(), ("Ctrl+N",), icon="ph.plus")
+        self.add(
+            "place.needs_you",
+            "Show what needs you",
+            self._sidebar.show_waiting,
+            ("Ctrl+Shift+Y",),
+            icon="ph.hand",
+        )
         self.add("window.settings", "Open the settings", lambda: nav.open_settings(), ("Ctrl+,",), icon="ph.gear-six")
         self.add("window.back", "Go back", nav.back, (_BACK,), icon="ph.arrow-left", enabled=nav.can_go_back)
         self.add(
@@ -159,7 +166,7 @@ class WindowCommands(QObject):
 
     def _waiting(self) -> list[str]:
         state = self._ctx.state
-        return [t for t in self._sidebar.task_order() if task_state(state, t).attention is Attention.NEEDS_YOU]
+        return [task_id for task_id in self._sidebar.task_order() if needs_you(state, task_id)]
 
     def _next_waiting(self) -> None:
         waiting = self._waiting()

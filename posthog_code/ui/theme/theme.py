@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from typing import Any
 
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontMetricsF
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontMetricsF, QRawFont
 
 from posthog_code.ui.theme.tokens import flatten, tokens
 
@@ -34,6 +36,14 @@ def parse_color(text: str) -> QColor:
     digits = text.removeprefix("#")
     parts = [int(digits[at : at + 2], 16) for at in range(0, len(digits), 2)]
     return QColor(*parts)
+
+
+@cache
+def _is_thickened(family: str) -> bool:
+    """Qt's FreeType engine darkens the stems of fonts with PostScript outlines, made for blending it does not do."""
+    if not sys.platform.startswith("linux"):
+        return False
+    return not QRawFont.fromFont(QFont(family)).fontTable("CFF ").isEmpty()
 
 
 class Theme:
@@ -143,7 +153,7 @@ class Theme:
         font = QFont()
         font.setFamilies(self.families(family))
         font.setPixelSize(max(1, self.px(size)))
-        font.setWeight(QFont.Weight(weight))
+        font.setWeight(QFont.Weight(self._weight(family, weight)))
         if family == "mono":
             font.setFeature(QFont.Tag("calt"), 0)
         return font
@@ -161,12 +171,17 @@ class Theme:
             self._families[family] = found
         return found
 
+    def _weight(self, family: str, weight: int) -> int:
+        """The weight that looks like `weight`: light words on dark ground come out one step too heavy where Qt thickens
+        the stems of a font."""
+        return weight - 100 if self.dark and _is_thickened(self.families(family)[0]) else weight
+
     def _make_font(self, name: str, tabular: bool) -> QFont:
         family = str(self._values[f"type.{name}.family"])
         font = QFont()
         font.setFamilies(self.families(family))
         font.setPixelSize(self.size(f"type.{name}.size"))
-        font.setWeight(QFont.Weight(self._values[f"type.{name}.weight"]))
+        font.setWeight(QFont.Weight(self._weight(family, self._values[f"type.{name}.weight"])))
         font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
         tracking = self._values[f"type.{name}.tracking"]
         if tracking:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from demo_client import Client, pick
 
+from tests.processes import children
+
 Start = Callable[..., Client]
 Copy = Callable[[str], Path]
 
@@ -306,9 +308,8 @@ def running_command(client: Client) -> int:
     """The pid of the agent's command, once it runs."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        done = subprocess.run(["ps", "-o", "pid=", "--ppid", str(client.process.pid)], capture_output=True, text=True)
-        if done.stdout.split():
-            return int(done.stdout.split()[0])
+        if found := children(client.process.pid):
+            return min(found)
         time.sleep(0.01)
     raise AssertionError("no command was started")
 

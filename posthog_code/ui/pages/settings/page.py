@@ -14,6 +14,7 @@ from posthog_code.ui.kit.cards import Icon, Surface
 from posthog_code.ui.kit.focus_ring import set_focus_ring
 from posthog_code.ui.kit.inputs import SearchField
 from posthog_code.ui.kit.labels import Label
+from posthog_code.ui.kit.sizes import fix_size
 from posthog_code.ui.nav import Place
 from posthog_code.ui.pages.catalog import AGENTS, GENERAL, PAGES, REPOSITORIES, found
 from posthog_code.ui.pages.settings.agents import AgentSettings
@@ -48,7 +49,7 @@ class SettingsPage(QWidget):
 
     def _build(self) -> None:
         head = Surface("surface.window", self, edge="bottom")
-        head.setFixedHeight(theme().px(_HEAD))
+        fix_size(head, height=_HEAD)
         row = QHBoxLayout(head)
         row.setContentsMargins(20, 0, 16, 0)
         row.setSpacing(10)

@@ -16,6 +16,7 @@ from posthog_code.domain.review import CommentState
 from posthog_code.domain.state import Topic
 from posthog_code.domain.text import elide_middle
 from posthog_code.ui.context import UiContext
+from posthog_code.ui.diff.keys import DIFF_KEYS
 from posthog_code.ui.diff.view import DiffView
 from posthog_code.ui.kit.chips import Chip
 from posthog_code.ui.kit.empty import EmptyState, Skeleton
@@ -38,6 +39,8 @@ _SPLIT_HINT = "Each half would be too narrow, so unified is shown"
 class ChangesPanel(QWidget):
     """Draws from the store and the diff; whatever is typed or marked lives in the services."""
 
+    KEYS = DIFF_KEYS
+
     def __init__(self, ctx: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("changesPanel")
@@ -50,7 +53,7 @@ class ChangesPanel(QWidget):
         self._opened: tuple[TaskId | None, Scope] | None = None
         self._known: ChangeSet | None = None
         self._stale = True
-        self._wanted_file = ""
+        self._wanted: tuple[str, int, str] | None = None
         self._actions = ReviewActions(ctx, self)
         self._loader = ChangesLoader(ctx.services.changes, ctx.actions, self)
         self._build()
@@ -133,6 +136,7 @@ class ChangesPanel(QWidget):
         self._scope = Scope.ALL
         self._opened = None
         self._known = None
+        self._wanted = None
         self._stale = True
         self._loader.stop()
         if self.isVisible():
@@ -145,8 +149,24 @@ class ChangesPanel(QWidget):
 
     def show_file(self, path: str) -> None:
         """Bring a file to the top; remembered until it has been read."""
-        self._wanted_file = "" if self.view.show_file(path) else path
-        if not self._wanted_file:
+        self.show_line(path, 0, "new")
+
+    def show_line(self, path: str, line: int, side: str) -> None:
+        """Bring a line (0: the file's top) of the old or new side into view, and the cursor there."""
+        self._wanted = (path, line, side)
+        self._show_wanted()
+
+    def _show_wanted(self) -> None:
+        if self._wanted is None or self._opened != (self._task_id, self._scope):
+            return
+        path, line, side = self._wanted
+        done = self._loader.index is not None and self._loader.index.finished
+        if line and self.view.show_line(path, side, line):
+            self._wanted = None
+        elif (not line or done) and self.view.show_file(path):
+            # A line that is not part of the diff: its file is the nearest there is.
+            self._wanted = None
+        if self._wanted is None:
             self.view.setFocus()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -239,13 +259,13 @@ class ChangesPanel(QWidget):
         self.view.extend()
         if self._loader.index is not None and len(self._loader.index):
             self._show_diff()
-        if self._wanted_file:
-            self.show_file(self._wanted_file)
+        self._show_wanted()
 
     def _finished(self) -> None:
         self.view.extend()
         self.view.viewport().update()
         self._show_diff()
+        self._show_wanted()
 
     def _show_diff(self) -> None:
         if self._known is not None and not self._known.files:

@@ -10,15 +10,24 @@ from PySide6.QtWidgets import QWidget
 
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import RequestId
+from posthog_code.domain.transcript import TurnFooter
 from posthog_code.ui.commands import Command, CommandRegistry
+from posthog_code.ui.panels.conversation.restore import restore_turn
 from posthog_code.ui.panels.conversation.view_state import ViewState
 
 
 class Deeds:
     """Starts the actions that rows ask for."""
 
-    def __init__(self, view: ViewState, copy_details: Callable[[str], None], answer_failed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        view: ViewState,
+        copy_details: Callable[[str], None],
+        answer_failed: Callable[[], None],
+        window: Callable[[], QWidget],
+    ) -> None:
         self._view = view
+        self._window = window
         self._copy_details = copy_details
         self._answer_failed = answer_failed
 
@@ -41,6 +50,11 @@ class Deeds:
             ctx.nav.open_task(task_id, "logs")
         elif action in ("choose_agent", "sign_in"):
             ctx.nav.open_settings("agents")
+        elif action == "restore":
+            items = self._view.transcript.items
+            footer = next((item for item in items if isinstance(item, TurnFooter) and item.key == key), None)
+            if footer is not None:
+                restore_turn(ctx, task_id, footer.turn, self._window())
         elif action == "copy_details":
             self._copy_details(key)
 
@@ -78,6 +92,8 @@ def register_commands(
     find: Callable[[], object],
     latest: Callable[[], object],
     stop: Callable[[], object],
+    restore: Callable[[], object],
+    may_restore: Callable[[], bool],
     answer: Callable[[int], object],
     waits: Callable[[], bool],
 ) -> None:
@@ -90,6 +106,15 @@ def register_commands(
     for command in (
         Command("conversation.find", "Find in the conversation", find, (), shown, group, "ph.magnifying-glass"),
         Command("conversation.latest", "Jump to the latest", latest, (), shown, group, "ph.arrow-down"),
+        Command(
+            "conversation.restore",
+            "Restore the files to before the last turn",
+            restore,
+            (),
+            functools.partial(_both, shown, may_restore),
+            group,
+            "ph.arrow-counter-clockwise",
+        ),
         Command("conversation.stop", "Stop the agent", stop, (), shown, group, "ph.stop-fill"),
     ):
         commands.register(command, owner)

@@ -19,8 +19,8 @@ from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.state import Topic
-from posthog_code.domain.task import TaskPhase
-from posthog_code.domain.transcript import Transcript
+from posthog_code.domain.task import TaskPhase, Workspace
+from posthog_code.domain.transcript import Transcript, TurnFooter
 from posthog_code.ui.composer import Composer
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.empty import EmptyState
@@ -30,6 +30,7 @@ from posthog_code.ui.panels.conversation.find_bar import FindBar
 from posthog_code.ui.panels.conversation.finder import Finder
 from posthog_code.ui.panels.conversation.pill import LatestPill
 from posthog_code.ui.panels.conversation.row_base import Row
+from posthog_code.ui.panels.conversation.row_cards import can_restore
 from posthog_code.ui.panels.conversation.source import ConversationSource
 from posthog_code.ui.panels.conversation.stream import StreamView
 from posthog_code.ui.panels.conversation.view_state import ViewState
@@ -42,6 +43,24 @@ _TOPICS = frozenset({"transcript", "session", "task", "tasks", "agents"})
 
 class ConversationPanel(QWidget):
     """Shows one task's conversation; all that it knows comes from the state and the transcript."""
+
+    KEYS = (
+        ("J K", "Next, previous message"),
+        ("] [", "Next, previous turn"),
+        ("Return", "Open or fold"),
+        ("O", "Show the file"),
+        ("Y", "Copy"),
+        ("End", "The latest"),
+        ("Ctrl+F", "Find"),
+        ("1…9", "Answer with this option"),
+        ("A R", "Allow once, reject"),
+        ("Ctrl+Return", "Send"),
+        ("Alt+Return", "Stop the turn and send now"),
+        ("Shift+Tab", "Next mode"),
+        ("Alt+M Alt+E", "Choose the model, the effort"),
+        ("Ctrl+U", "Attach files"),
+    )
+    """For the list of keys, the composer's among them."""
 
     def __init__(self, ctx: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,7 +75,7 @@ class ConversationPanel(QWidget):
         self.finder = Finder(self.find_bar, self.stream)
         self.pill = LatestPill(self)
         self.composer = Composer(ctx, self)
-        self.deeds = Deeds(self.view, self._copy_details, self._answer_failed)
+        self.deeds = Deeds(self.view, self._copy_details, self._answer_failed, self.window)
         self._stale = False
         self._loading = False
         self._announced = ""
@@ -110,6 +129,8 @@ class ConversationPanel(QWidget):
             find=self.find_bar.open,
             latest=self.jump_to_latest,
             stop=self.composer.stop,
+            restore=self._restore_last,
+            may_restore=lambda: self._last_footer() is not None,
             answer=self.answer_number,
             waits=self.waits_for_answer,
         )
@@ -170,10 +191,15 @@ class ConversationPanel(QWidget):
         state, view = self.ctx.state, self.view
         task = state.tasks.get(view.task_id) if view.task_id else None
         view.worktree = task.path if task else ""
+        session = state.session_of(task.id) if task else None
+        own_tree = task is not None and task.workspace is Workspace.WORKTREE and task.phase is TaskPhase.READY
+        may_restore = own_tree and bool(task.path) and not (session is not None and session.phase.busy)
+        if may_restore != view.may_restore:
+            view.may_restore = may_restore
+            self.stream.update_rows()
         view.agent = "The agent"
         if task is not None:
             info = next((info for info in state.agents if info.spec.id == task.agent_id), None)
-            session = state.session_of(task.id)
             name = info.spec.name if info else session.agent_name if session and session.agent_name else ""
             view.agent = name or "The agent"
 
@@ -281,10 +307,24 @@ class ConversationPanel(QWidget):
         self.stream.update_rows()
 
     def _open_file(self, path: str) -> None:
+        """`path` is as the agent gave it: mostly absolute."""
         if self.view.task_id is not None:
-            self.ctx.nav.open_task(self.view.task_id, "changes")
+            inside = path.removeprefix(f"{self.view.worktree}/") if self.view.worktree else path
+            self.ctx.nav.open_file(self.view.task_id, inside)
 
     # -- doing
+
+    def _last_footer(self) -> TurnFooter | None:
+        """The end of the last turn, when its files can be put back."""
+        if not self.view.may_restore:
+            return None
+        items = reversed(self.view.transcript.items)
+        return next((item for item in items if isinstance(item, TurnFooter) and can_restore(item)), None)
+
+    def _restore_last(self) -> None:
+        footer = self._last_footer()
+        if footer is not None:
+            self.deeds.act("restore", footer.key)
 
     def _copy_details(self, key: str) -> None:
         row = self.source.row_of(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QEvent, QRectF, Qt
 from PySide6.QtGui import QMouseEvent, QPainter
 
 from posthog_code.domain.transcript import AskItem, Notice, Plan, TurnFooter
@@ -88,15 +88,22 @@ class PlanRow(Row):
         return "\n".join(f"{marks.get(entry.status, '[ ]')} {entry.text}" for entry in self._plan.entries)
 
 
+def can_restore(footer: TurnFooter) -> bool:
+    """Whether the turn changed files, and what was before it is kept."""
+    return bool(footer.checkpoint_before and footer.files)
+
+
 class FooterRow(Row):
-    """Turn, duration, files, lines, tokens, cost."""
+    """Turn, duration, files, lines, tokens, cost; at the right Restore."""
 
     _footer = TurnFooter(key="", at=0.0)
+    _hot = False
 
     def measure(self, width: int) -> int:
         item = self.view.transcript.items[self.block.first]
         assert isinstance(item, TurnFooter)
         self._footer = item
+        self.setMouseTracking(True)
         return 20 + GAP + 6
 
     def draw(self, painter: QPainter, look: Theme, exposed: QRectF) -> None:
@@ -125,6 +132,42 @@ class FooterRow(Row):
         if footer.cost >= 0.005:
             say("·", gap=6)
             say(f"${footer.cost:.2f}", gap=6)
+        if self._restorable():
+            self._draw_restore(painter, look)
+
+    def _restorable(self) -> bool:
+        return self.view.may_restore and can_restore(self._footer)
+
+    def _restore_rect(self) -> QRectF:
+        width = 18 + theme().metrics("small").horizontalAdvance("Restore") + 12
+        return QRectF(self.width() - width, -2, width, 24)
+
+    def _draw_restore(self, painter: QPainter, look: Theme) -> None:
+        box = self._restore_rect()
+        painter.setPen(Qt.PenStyle.NoPen)
+        # Over the figures where the row is narrow.
+        painter.setBrush(look.color("surface.hover" if self._hot else "surface.window"))
+        painter.drawRoundedRect(box, 6, 6)
+        token = look.color("text.primary" if self._hot else "text.secondary")
+        paint_icon(painter, QRectF(box.left() + 6, box.center().y() - 7, 14, 14), "ph.arrow-counter-clockwise", token)
+        draw_text(painter, box.adjusted(24, 2, 0, -2), "Restore", look.font("small"), token)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        hot = self._restorable() and self._restore_rect().contains(event.position())
+        if hot != self._hot:
+            self._hot = hot
+            self.setCursor(Qt.CursorShape.PointingHandCursor if hot else Qt.CursorShape.ArrowCursor)
+            self.setToolTip("Restore checkpoint: put the files back as they were before this turn" if hot else "")
+            self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._hot = False
+        self.update()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        inside = self._restorable() and self._restore_rect().contains(event.position())
+        if inside and event.button() is Qt.MouseButton.LeftButton:
+            self.view.act("restore", self.block.key)
 
     def spoken(self) -> str:
         footer = self._footer

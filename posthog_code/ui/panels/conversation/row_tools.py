@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from PySide6.QtGui import QMouseEvent, QPainter, QPainterPath, QPen
 
 from posthog_code.domain.transcript import ToolCall
 from posthog_code.ui.kit.spinner import arc_clock
+from posthog_code.ui.kit.warm_lexers import warm_lexers
 from posthog_code.ui.panels.conversation import inline_diff, words
 from posthog_code.ui.panels.conversation.row_base import GAP, Row, draw_text, paint_card, paint_ring
 from posthog_code.ui.panels.conversation.tool_lines import Line, tool_lines
@@ -35,6 +37,7 @@ class ToolsRow(Row):
         self._hovered = -1
         self._counts: dict[tuple[str, int], tuple[int, int]] = {}
         self._runs: dict[tuple[str, int, int], list[list[Run]]] = {}
+        warm_lexers().ready.connect(self.update)
 
     def measure(self, width: int) -> int:
         items = self.view.transcript.items[self.block.first : self.block.last + 1]
@@ -238,7 +241,13 @@ class ToolsRow(Row):
             if len(self._runs) > 20:
                 self._runs.clear()
             text = "\n".join(one.text if one.sign != "@" else "" for one in line.diff)
-            found = self._runs[key] = syntax_runs(text, line.path) if len(text) < 40_000 else []
+            # By the ending: one lexer is made ready for all files of a kind.
+            name = f"a{os.path.splitext(line.path)[1]}" if "." in os.path.basename(line.path) else line.path
+            if len(text) >= 40_000:
+                return []
+            if not warm_lexers().ask(name):
+                return []
+            found = self._runs[key] = syntax_runs(text, name)
         return found
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:

@@ -27,6 +27,16 @@ from posthog_code.ui.theme import notifier, theme
 class LogsPanel(QWidget):
     """Shows the log of one task. Everything in it can be rebuilt from the log itself."""
 
+    KEYS = (
+        ("J K", "Next, previous line"),
+        ("Return", "The whole event"),
+        ("/", "Search"),
+        ("N P", "Next, previous match"),
+        ("1…6", "Switch a source"),
+        ("L", "Follow the end"),
+    )
+    """For the list of keys."""
+
     def __init__(self, ctx: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._ctx = ctx

@@ -30,6 +30,14 @@ _KINDS = ("pull_request", "publish", "task", "changes")
 class PullRequestPanel(QWidget):
     """State, checks, reviews and threads of a task's pull request; reads it only while it is in view."""
 
+    KEYS = (
+        ("J K", "Next, previous check or thread"),
+        ("Return", "Open the log of a check, or the thread"),
+        ("F", "Send the failure or the thread to the agent"),
+        ("B", "Open in the browser"),
+    )
+    """For the list of keys."""
+
     def __init__(self, ctx: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._ctx = ctx
@@ -118,10 +126,11 @@ class PullRequestPanel(QWidget):
         state = self._ctx.state
         steps, pull = state.publishing.get(task_id, ()), self.pull()
         problem = pulls.problem(task_id)
+        creating = pulls.creating(task_id) or any(step.state is StepState.RUNNING for step in steps)
         now = self._ctx.now()
         stat = state.tasks[task_id].stat
         made_from = (
-            task_id, pull, steps, problem, pulls.loaded(task_id), pulls.creating(task_id), dict(self._opened),
+            task_id, pull, steps, problem, pulls.loaded(task_id), creating, dict(self._opened),
             self._unfolded, int(now // 60), stat, self._keyring, pulls.unpushed(task_id),
         )  # fmt: skip
         if made_from == self._shown:
@@ -134,7 +143,7 @@ class PullRequestPanel(QWidget):
             task=state.tasks[task_id],
             pull=pull,
             steps=steps,
-            creating=pulls.creating(task_id),
+            creating=creating,
             problem=problem,
             loaded=pulls.loaded(task_id),
             opened=self._opened,
@@ -309,9 +318,9 @@ class PullRequestPanel(QWidget):
         if url.startswith(("https://", "http://")):
             platform.open_url(url)
 
-    def _show_diff(self, path: str) -> None:
+    def _show_diff(self, thread: ReviewThread) -> None:
         if self._task_id is not None:
-            self._ctx.nav.open_task(self._task_id, "changes")
+            self._ctx.nav.open_file(self._task_id, thread.path, thread.line)
 
     # -- signing in ----------------------------------------------------------------------------------------------
 

@@ -89,7 +89,7 @@ class ThreadCard(QWidget):
 
     send = Signal(object)
     browse = Signal(str)
-    show_diff = Signal(str)
+    show_diff = Signal(object)
 
     def __init__(self, thread: ReviewThread, now: float, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -176,7 +176,7 @@ class ThreadCard(QWidget):
         self.browse.emit(self.thread_shown.url)
 
     def _show(self) -> None:
-        self.show_diff.emit(self.thread_shown.path)
+        self.show_diff.emit(self.thread_shown)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         look = theme()

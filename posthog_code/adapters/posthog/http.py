@@ -1,0 +1,359 @@
+"""Requests to one PostHog: sign-in, one refresh after a 401, retries of reads, limits. httpx is imported with the first
+request, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from posthog_code import __version__
+from posthog_code.adapters.posthog.errors import http_error, looks_like_page, not_posthog
+from posthog_code.adapters.posthog.hosts import same_origin
+from posthog_code.adapters.posthog.redact import place, redact
+from posthog_code.domain.cloud_errors import OutcomeUnknown
+from posthog_code.domain.errors import Offline, RateLimited, UserError
+
+if TYPE_CHECKING:
+    import httpx
+
+USER_AGENT = f"posthog-code-py/{__version__}"
+ATTEMPTS = 3
+AT_ONCE = 6
+REDIRECTS = 3
+STREAM_SILENCE = 70.0
+"""Seconds without a byte after which a stream is taken for dead: three keep-alives missed, and some."""
+
+Log = Callable[[str], None]
+ClientFactory = Callable[[], "httpx.AsyncClient"]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class TokenSource(Protocol):
+    """Where a request's credentials come from. Raises NotSignedIn or Offline."""
+
+    async def token(self) -> str: ...
+
+    async def instead_of(self, refused: str) -> str:
+        """Another token after the server refused this one. Raises NotSignedIn when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: Any
+    """Parsed JSON, or the text."""
+    data: bytes = b""
+
+
+def make_client() -> httpx.AsyncClient:
+    """A client that trusts what the system trusts and follows nothing by itself."""
+    import httpx
+
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if not context.cert_store_stats()["x509_ca"] and not paths.cafile and not paths.capath:
+        import certifi
+
+        context.load_verify_locations(certifi.where())  # a bundled Python whose store points nowhere
+    return httpx.AsyncClient(
+        verify=context,
+        timeout=httpx.Timeout(30.0, connect=10.0),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=10),
+        follow_redirects=False,
+        headers={"User-Agent": USER_AGENT},
+    )
+
+
+class Http:
+    """One origin. Its client is shared by all projects and streams."""
+
+    def __init__(
+        self,
+        origin: str,
+        *,
+        log: Log = lambda line: None,
+        client: ClientFactory = make_client,
+        now: Callable[[], float] = time.time,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.origin = origin
+        self.host = urlsplit(origin).netloc
+        self.skew = 0.0
+        """Seconds that the server's clock is ahead of ours."""
+        self._log, self._factory, self._now, self._sleep = log, client, now, sleep
+        self._client: httpx.AsyncClient | None = None
+        self._starting = asyncio.Lock()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._limits = 0
+        self._blocked_until = 0.0
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        tokens: TokenSource | None = None,
+        *,
+        body: Any = None,
+        form: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        timeout: float = 30.0,
+        raw: bool = False,
+        accept: str = "application/json",
+        error: Callable[[Answer], UserError] | None = None,
+    ) -> Answer:
+        """One call; an answer of 400 or more is raised. Reads are tried again, writes never are, but for a 401.
+
+        `raw` takes any content; otherwise something else than JSON is taken for somebody between here and PostHog.
+        """
+        url = self.origin + path
+        query = {key: value for key, value in (params or {}).items() if value not in (None, "")}
+        if query:
+            url += ("&" if "?" in url else "?") + urlencode(query)
+        if self._blocked_until > self._now() and method == "GET":
+            raise RateLimited(
+                f"{self.host} asks to wait.",
+                f"It is asked again in {max(1, round(self._blocked_until - self._now()))} s.",
+                until=self._blocked_until,
+            )
+        headers = {"Accept": accept}
+        content: bytes | None = None
+        if form is not None:
+            content, headers["Content-Type"] = urlencode(form).encode(), "application/x-www-form-urlencoded"
+        elif body is not None:
+            content, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
+        token = await tokens.token() if tokens else ""
+        # A command may be answered only when the agent's turn ends: it must not hold up anything else.
+        answer = await self._waiting(timeout > 60, method, url, content, headers, token, timeout)
+        if answer.status == 401 and tokens is not None:
+            token = await tokens.instead_of(token)
+            answer = await self._waiting(timeout > 60, method, url, content, headers, token, timeout)
+        if answer.status >= 400:
+            raise self._failed(answer, method, error)
+        self._limits = 0
+        if answer.status >= 300:
+            detail = f"HTTP {answer.status} to {place(answer.headers.get('location', ''), self.origin)}"
+            raise not_posthog(self.host, detail)
+        if not raw and answer.data and not isinstance(answer.body, Mapping | list):
+            raise not_posthog(self.host, redact(str(answer.body))[:300])
+        return answer
+
+    @asynccontextmanager
+    async def stream(
+        self, url: str, tokens: TokenSource | None, headers: Mapping[str, str], *, bearer: str = ""
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes of a live stream. Raises as `call`; a connection that breaks raises Offline."""
+        import httpx
+
+        client = await self._open()
+        token = bearer or (await tokens.token() if tokens else "")
+        for attempt in (1, 2):
+            own = {**headers, "Authorization": f"Bearer {token}"}
+            timeout = httpx.Timeout(None, connect=10.0, read=STREAM_SILENCE, write=10.0, pool=10.0)
+            try:
+                async with client.stream("GET", url, headers=own, timeout=timeout) as response:
+                    self._report("GET", url, str(response.status_code), None)
+                    if response.status_code == 401 and attempt == 1 and tokens is not None and not bearer:
+                        token = await tokens.instead_of(token)
+                        continue
+                    if response.status_code != 200:
+                        data = (await response.aread())[:100_000]
+                        answer = _answer(response, data)
+                        if answer.status >= 400:
+                            raise self._failed(answer, "GET", None)
+                        raise not_posthog(self.host, f"HTTP {answer.status}")
+                    if "event-stream" not in response.headers.get("content-type", ""):
+                        raise not_posthog(self.host, str(response.headers.get("content-type", ""))[:200])
+                    yield _bytes(response, self.host)
+                    return
+            except (httpx.TransportError, httpx.InvalidURL) as failure:
+                raise self._offline(failure) from failure
+
+    async def send_form(self, url: str, fields: Mapping[str, str], name: str, data: bytes, kind: str) -> None:
+        """A multipart upload to object storage; nothing of ours goes with it. Raises as `call`."""
+        import httpx
+
+        client = await self._open()
+        started = time.monotonic()
+        try:
+            response = await client.post(
+                url, data=dict(fields), files={"file": (name, data, kind)}, timeout=httpx.Timeout(300.0, connect=10.0)
+            )
+        except (httpx.TransportError, httpx.InvalidURL) as failure:
+            raise self._offline(failure) from failure
+        self._report("POST", url, str(response.status_code), started)
+        if response.status_code >= 300:
+            raise http_error(
+                response.status_code if response.status_code >= 400 else 502,
+                {},
+                response.text[:1000],
+                now=self._now(),
+                host=urlsplit(url).netloc,
+            )
+
+    async def fetch(self, url: str) -> bytes:
+        """A signed URL of object storage, without our credentials."""
+        answer = await self._waiting(False, "GET", url, None, {}, "", 300.0)
+        if answer.status >= 300:
+            raise self._failed(answer, "GET", None)
+        return answer.data
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    # -- one request -------------------------------------------------------------------------------------------
+
+    async def _waiting(
+        self, long: bool, method: str, url: str, content: bytes | None, headers: dict[str, str], token: str, wait: float
+    ) -> Answer:
+        if long:
+            return await self._send(method, url, content, headers, token, wait)
+        async with self._slots:
+            return await self._send(method, url, content, headers, token, wait)
+
+    async def _send(
+        self, method: str, url: str, content: bytes | None, headers: dict[str, str], token: str, wait: float
+    ) -> Answer:
+        import httpx
+
+        client = await self._open()
+        own = {**headers, "Authorization": f"Bearer {token}"} if token else headers
+        timeout = httpx.Timeout(wait, connect=10.0)
+        attempt = 0
+        while True:
+            attempt += 1
+            started = time.monotonic()
+            try:
+                response = await self._follow(client, method, url, content, own, timeout)
+            except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as failure:
+                self._report(method, url, f"failed: {type(failure).__name__}", started)
+                permanent = isinstance(failure, httpx.InvalidURL | httpx.UnsupportedProtocol)
+                if method == "GET" and attempt < ATTEMPTS and not permanent:
+                    await self._sleep(_backoff(attempt))
+                    continue
+                never_sent = isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+                if method == "GET" or never_sent or permanent:
+                    raise self._offline(failure) from failure
+                raise OutcomeUnknown(
+                    f"{self.host} did not answer.",
+                    "What was asked may have been done: look first.",
+                    f"{type(failure).__name__}: {redact(str(failure))}",
+                ) from failure
+            self._report(method, url, str(response.status_code), started)
+            self._note_clock(response.headers.get("date", ""))
+            if method == "GET" and response.status_code >= 500 and attempt < ATTEMPTS:
+                await self._sleep(_backoff(attempt))
+                continue
+            return _answer(response, response.content)
+
+    async def _follow(
+        self,
+        client: httpx.AsyncClient,
+        method: str,
+        url: str,
+        content: bytes | None,
+        headers: dict[str, str],
+        timeout: httpx.Timeout,
+    ) -> httpx.Response:
+        """Follow redirects: of writes only those that keep the method, and never with the token to another origin."""
+        own = dict(headers)
+        for _ in range(REDIRECTS):
+            response = await client.request(method, url, content=content, headers=own, timeout=timeout)
+            allowed = (301, 302, 303, 307, 308) if method == "GET" else (307, 308)
+            if response.status_code not in allowed or "location" not in response.headers:
+                return response
+            target = urljoin(url, response.headers["location"])
+            if not same_origin(url, target):
+                if method != "GET":
+                    return response
+                own.pop("Authorization", None)
+            url = target
+        return response
+
+    async def _open(self) -> httpx.AsyncClient:
+        async with self._starting:
+            if self._client is None:
+                # The import and the certificate store take a quarter of a second: not on the loop.
+                self._client = await asyncio.to_thread(self._factory)
+            return self._client
+
+    def _failed(self, answer: Answer, method: str, error: Callable[[Answer], UserError] | None) -> UserError:
+        if error is not None:
+            failure = error(answer)
+        elif answer.status not in (404, 429) and answer.status < 500 and looks_like_page(str(answer.body)):
+            failure = not_posthog(self.host, f"HTTP {answer.status}")
+        else:
+            failure = http_error(
+                answer.status,
+                answer.headers,
+                answer.body,
+                now=self._now(),
+                host=self.host,
+                skew=self.skew,
+                write=method != "GET",
+            )
+        if isinstance(failure, RateLimited):
+            self._limits += 1
+            if "retry-after" not in answer.headers:
+                failure.until = max(failure.until, self._now() + min(30.0, 2.0**self._limits))
+            self._blocked_until = max(self._blocked_until, failure.until)
+        return failure
+
+    def _offline(self, failure: Exception) -> Offline:
+        return Offline(
+            f"{self.host} could not be reached.",
+            "It is tried again in a while.",
+            f"{type(failure).__name__}: {redact(str(failure))}",
+        )
+
+    def _note_clock(self, date: str) -> None:
+        try:
+            self.skew = parsedate_to_datetime(date).timestamp() - self._now()
+        except (ValueError, TypeError):
+            pass
+
+    def _report(self, method: str, url: str, outcome: str, started: float | None) -> None:
+        took = "" if started is None else f" {round((time.monotonic() - started) * 1000)} ms"
+        self._log(redact(f"{method} {place(url, self.origin)} {outcome}{took}"))
+
+
+async def _bytes(response: httpx.Response, host: str) -> AsyncIterator[bytes]:
+    import httpx
+
+    try:
+        async for chunk in response.aiter_bytes():
+            yield chunk
+    except (httpx.TransportError, httpx.DecodingError, httpx.StreamError) as failure:
+        raise Offline(
+            f"The connection to {host} broke.", "It is opened again.", f"{type(failure).__name__}: {failure}"
+        ) from failure
+
+
+def _answer(response: httpx.Response, data: bytes) -> Answer:
+    headers = {key.lower(): value for key, value in response.headers.items()}
+    body: Any = ""
+    if "json" in headers.get("content-type", "") or data[:1] in (b"{", b"["):
+        try:
+            body = json.loads(data)
+        except (ValueError, RecursionError):
+            body = data[:4000].decode("utf-8", "replace")
+    else:
+        body = data[:4000].decode("utf-8", "replace")
+    return Answer(response.status_code, headers, body, data)
+
+
+def _backoff(attempt: int) -> float:
+    """0.5, 1, 2 s, give or take 15 %."""
+    return float(0.25 * 2**attempt * random.uniform(0.85, 1.15))

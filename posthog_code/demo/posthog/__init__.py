@@ -1,0 +1,16 @@
+"""A stand-in for PostHog's cloud on loopback: accounts, tasks, runs that really work, live streams and artifacts.
+
+It answers what this app asks and no more, in PostHog's shapes. A run's sandbox is a clone of a demo repository in which
+the demo agent works; what it says becomes the run's log and stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve until stdin closes or the parent dies; gives the exit code."""
+    from posthog_code.demo.posthog.server import serve
+
+    return serve(argv)

@@ -1,0 +1,462 @@
+"""The session of a task whose agent is in the cloud: what panels and `Sessions` ask of a session, over a watched run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from posthog_code.domain.cloud import NOT_STARTED, CloudRunInfo
+from posthog_code.domain.cloud_entries import prompt_text
+from posthog_code.domain.cloud_errors import NotReady, OutcomeUnknown
+from posthog_code.domain.cloud_facts import CloudFacts, OpenAsk, answer_params, question_params
+from posthog_code.domain.cloud_parse import mapping, text
+from posthog_code.domain.errors import NotFound, Refused, UserError
+from posthog_code.domain.ids import RequestId, SessionId, TaskId
+from posthog_code.domain.session import Session, SessionPhase
+from posthog_code.domain.session_options import after_result
+from posthog_code.domain.state import AppState, Topic
+from posthog_code.domain.task import Task
+from posthog_code.services import edits
+from posthog_code.services.cloud_send import Sender
+from posthog_code.services.cloud_stream import CloudStream, Timed
+from posthog_code.services.cloud_watch import CloudRun, Link, Pace
+from posthog_code.services.session_parts import SessionParts
+
+_REPLY_WAIT = 5.0
+"""Seconds to wait for the address of an answer after asking the stream for it."""
+_REQUEST_WAIT = 2.0
+"""Seconds between a stream-only permission and the agent's own request, before the former is shown alone."""
+
+
+class CloudSession:
+    """The same surface as SessionActor. Its turns run elsewhere: closing it only stops watching."""
+
+    def __init__(
+        self, parts: SessionParts, task_id: TaskId, session_id: SessionId, *, pace: Pace = Pace(), patience: float = 20.0
+    ) -> None:
+        self._parts = parts
+        self.task_id = task_id
+        self._id = session_id
+        self._scope = parts.scope.child(f"cloud-{task_id}")
+        self.stream = CloudStream(parts, task_id, session_id)
+        self._pace = pace
+        self._viewers = 0
+        self._watch: CloudRun | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._facts = CloudFacts()
+        self._info: CloudRunInfo | None = None
+        self._link = Link.CONNECTING
+        self._problem: UserError | None = None
+        self._heard_at = 0.0
+        self._answering: set[RequestId] = set()
+        self._changed = asyncio.Event()
+        self._publishing: asyncio.Task[None] | None = None
+        self._dirty = False
+        self._news = False
+        self._sender = Sender(self, parts, patience=patience)
+
+    # -- facts -------------------------------------------------------------------------------------------------
+
+    @property
+    def task(self) -> Task:
+        return self._parts.store.state.tasks[self.task_id]
+
+    @property
+    def session(self) -> Session:
+        return self._parts.store.state.sessions[self._id]
+
+    @property
+    def info(self) -> CloudRunInfo | None:
+        """The run as last told."""
+        return self._info
+
+    @property
+    def facts(self) -> CloudFacts:
+        return self._facts
+
+    @property
+    def link_state(self) -> Link:
+        return self._link
+
+    @property
+    def watch_run(self) -> CloudRun | None:
+        return self._watch
+
+    @property
+    def over(self) -> bool:
+        return self._info is not None and self._info.over
+
+    @property
+    def ready(self) -> bool:
+        """The agent is up, and no prompt is with it."""
+        return (
+            self._info is not None
+            and self._info.status == "in_progress"
+            and self._facts.started
+            and self._facts.prompted
+            and not self.stream.transcript.running
+            and not self._facts.asks
+        )
+
+    @property
+    def busy(self) -> bool:
+        """A turn runs, or something is on its way."""
+        return self._sender.sending or (not self.over and not self.ready)
+
+    # -- watching ----------------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """One more looks at it."""
+        self._viewers += 1
+        self.start()
+
+    async def unwatch(self) -> None:
+        """One less; the last one ends the watching, unless something waits to be sent."""
+        self._viewers = max(0, self._viewers - 1)
+        if not self._viewers and not self._sender.waiting:
+            await self._stop_watching()
+
+    def start(self) -> None:
+        if self._watching is None or self._watching.done():
+            self._watching = self._scope.spawn(self._follow(), "watch")
+
+    async def _follow(self) -> None:
+        """Watch the task's run; when it goes on as another run, that one."""
+        while True:
+            task = self.task
+            run_id = task.cloud_run_id
+            if not run_id:
+                return
+            try:
+                cloud = self._parts.cloud(task)
+            except UserError as error:
+                self.link(Link.LOST, error, self._heard_at)
+                return
+            await self._begin(run_id)
+            self._watch = CloudRun(
+                cloud, task.cloud_task_id, run_id, self, self._parts.clock, self._scope, pace=self._pace
+            )
+            await self._watch.run()
+            await asyncio.to_thread(self.stream.sync)
+            if self.task.cloud_run_id == run_id:
+                self.kick()
+                return
+
+    async def _begin(self, run_id: str) -> None:
+        received = await self.stream.received(run_id)
+        if not received.since and not any(p.get("run") == run_id for _, p in self.stream.notes("run")):
+            self.stream.note("run", run=run_id)
+        self._facts, self._info = CloudFacts(), None
+        for frame, at in received.since:
+            self._facts.learn(frame, at, self.stream.transcript)
+        for _, params in self.stream.notes("permission"):
+            self._facts.permission(params)
+
+    async def _stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+            self._watching, self._watch = None, None
+        self._link = Link.CONNECTING
+
+    def retry_link(self) -> None:
+        """Try the connection now: the person asked, or the network is back."""
+        if self._watch is not None and self._watching is not None and not self._watching.done():
+            self._watch.retry()
+        elif self._viewers or self._sender.waiting:
+            self.start()
+
+    async def switch(self, run_id: str) -> None:
+        """Go on with another run of the same task."""
+        await self._stop_watching()
+        await self._parts.store.update(
+            lambda state: edits.edit_task(state, self.task_id, cloud_run_id=run_id), *edits.task_topics(self.task_id)
+        )
+        self._facts, self._info = CloudFacts(), None
+        self.stream.note("run", run=run_id)
+        self.start()
+        self._touch()
+
+    # -- what the run tells (RunSink) --------------------------------------------------------------------------
+
+    def told(self, frames: list[Timed]) -> None:
+        live = self._link is Link.LIVE
+        turns, asks = self._facts.turns, len(self._facts.asks)
+        for frame, at in frames:
+            self._facts.learn(frame, at, self.stream.transcript)
+            if (said := prompt_text(frame)) is not None:
+                self._sender.prompt_seen(said)
+        self._news = self._news or (live and (self._facts.turns > turns or len(self._facts.asks) > asks))
+        self._touch()
+        if self._facts.turns > turns or (self._facts.started and not self.stream.transcript.running):
+            self.kick()
+
+    def rebuilt(self, frames: list[Timed]) -> None:
+        facts = CloudFacts()
+        for frame, at in frames:
+            facts.learn(frame, at, self.stream.transcript)
+        for request_id, one in facts.asks.items():
+            known = self._facts.asks.get(request_id)
+            one.reply_to = one.reply_to or (known.reply_to if known else "")
+        self._facts = facts
+        self._touch()
+
+    def permission(self, event: Mapping[str, Any]) -> None:
+        reply_to = text(event.get("requestId"))
+        call = text(mapping(event.get("toolCall")).get("toolCallId"))
+        known = any(one.reply_to == reply_to for one in self._facts.asks.values())
+        paired = self._facts.permission(event)
+        if not known and call:
+            self.stream.note("permission", requestId=reply_to, toolCall={"toolCallId": call})
+        if not paired:
+            asyncio.get_running_loop().call_later(_REQUEST_WAIT, self._show_alone, dict(event))
+        self._touch()
+
+    def _show_alone(self, event: dict[str, Any]) -> None:
+        """The agent's own request did not come: the permission is shown by what the stream said of it."""
+        if self._facts.permission(event) or self.over or self._watch is None:
+            return
+        params = {"toolCall": event.get("toolCall"), "options": event.get("options")}
+        frame = {
+            "jsonrpc": "2.0",
+            "id": text(event.get("requestId")),
+            "method": "session/request_permission",
+            "params": params,
+        }
+        taken: list[Timed] = [(frame, self._parts.clock.now())]
+        self.stream.take(taken)
+        self.told(taken)
+        self._facts.permission(event)
+
+    def run_state(self, run: CloudRunInfo) -> None:
+        before, self._info = self._info, run
+        if run.over:
+            self._facts.asks.clear()
+            self._tell_end(run)
+            self._news = self._news or (before is not None and not before.over)
+        self._touch()
+        self.kick()
+
+    def _tell_end(self, run: CloudRunInfo) -> None:
+        """How the run ended, once, as part of the conversation."""
+        if any(params.get("run") == run.id for _, params in self.stream.notes("run_over")):
+            return
+        self.stream.note("run_over", run=run.id, status=run.status)
+        if self.stream.transcript.running:
+            reason = {"completed": "end_turn", "cancelled": "cancelled"}.get(run.status, "error")
+            self.stream.note("turn_ended", stopReason=reason, error=run.error)
+        elif run.status == "failed":
+            title = "The cloud run failed." if self._facts.started else "The run's sandbox did not come up."
+            self.stream.note("notice", level="error", title=title, text=run.error, actions=["retry_turn", "show_logs"])
+
+    def link(self, link: Link, error: UserError | None, heard_at: float) -> None:
+        self._link, self._problem, self._heard_at = link, error, heard_at
+        self._touch()
+
+    # -- SessionActor's surface --------------------------------------------------------------------------------
+
+    def claim(self) -> None:
+        """Several programs may steer one cloud run: the server decides."""
+
+    def kick(self) -> None:
+        """Send what waits, if the run takes it."""
+        self._sender.kick()
+
+    def retry(self, prompt: str, attachments: tuple[str, ...]) -> None:
+        """Say something before what is queued."""
+        self._sender.say_first(prompt, attachments)
+
+    def release_queue(self) -> None:
+        self._sender.release()
+
+    async def started(self) -> None:
+        """Until the agent is up, or cannot be."""
+        self.start()
+        while not (self._facts.started or self.over or self._link in (Link.LOST, Link.GONE)):
+            await self._change()
+
+    async def idle(self) -> None:
+        """Until no turn runs and nothing waits, as far as can be told."""
+        self.start()
+        while self.busy and self._link not in (Link.LOST, Link.GONE):
+            await self._change()
+
+    async def stop_turn(self) -> None:
+        """Stop the running turn; run and sandbox stay. What is queued waits for the person."""
+        if self.over or not (self.stream.transcript.running or self._facts.asks):
+            return
+        self._sender.hold()
+        await self._set(phase=SessionPhase.CANCELLING)
+        try:
+            await self.command("cancel", {})
+        finally:
+            self._touch()
+
+    async def end_run(self, reason: str = "") -> None:
+        """End the run and its sandbox for good; the conversation can go on as a new run."""
+        task = self.task
+        await self._parts.cloud(task).cancel_run(task.cloud_task_id, task.cloud_run_id, reason)
+
+    async def answer(self, request_id: RequestId, option_id: str, by: str = "you") -> None:
+        """Answer a permission, once. Raises NotFound when it is over, also when somebody else answered it."""
+        one = self._ask(request_id)
+        if option_id not in {option.id for option in one.ask.options}:
+            raise Refused("This answer is not one of those offered.")
+        await self._reply(request_id, one, lambda: answer_params(one, option_id), option_id, by)
+
+    async def answer_question(self, request_id: RequestId, content: Mapping[str, Any] | None) -> None:
+        one = self._ask(request_id)
+        words = "" if content is None else ", ".join(str(value) for value in content.values())
+        await self._reply(request_id, one, lambda: question_params(one, content), words, "you")
+
+    def _ask(self, request_id: RequestId) -> OpenAsk:
+        one = self._facts.asks.get(request_id)
+        if one is None:
+            raise NotFound("This question is over.", "The agent does not wait for it any more.")
+        return one
+
+    async def _reply(self, request_id: RequestId, one: OpenAsk, params: Any, words: str, by: str) -> None:
+        if request_id in self._answering:
+            return
+        self._answering.add(request_id)
+        try:
+            await self._find_reply(one)
+            if not await self._send_reply(request_id, params()):
+                raise NotFound("This question is over.", "It was answered elsewhere, or the agent went on.")
+        finally:
+            self._answering.discard(request_id)
+        self.stream.note("answered", requestId=request_id, answer=words, by=by)
+        self._facts.close(request_id)
+        self._touch()
+
+    async def _send_reply(self, request_id: RequestId, params: dict[str, Any]) -> bool:
+        """False when the agent does not wait for it. The server takes one answer for each id."""
+        unsure = False
+        while True:
+            try:
+                await self.command("permission_response", params)
+                return True
+            except Refused:
+                self._facts.close(request_id)
+                self._touch()
+                # After an answer that got lost, "nobody waits for it" means that it arrived.
+                return unsure
+            except OutcomeUnknown:
+                if unsure:
+                    raise
+                unsure = True
+                if await self._until(lambda: request_id not in self._facts.asks, self._sender.patience / 4):
+                    return True
+
+    async def _find_reply(self, one: OpenAsk) -> None:
+        """The address of the answer comes by the stream only: look it up in what the stream has kept."""
+        if one.reply_to:
+            return
+        await self._stop_watching()
+        self.start()
+        if not await self._until(lambda: bool(self._reply_of(one)), _REPLY_WAIT):
+            raise Refused(
+                "This can only be answered where it was seen live.",
+                "Answer it in PostHog, or stop the turn and say what to do.",
+            )
+        one.reply_to = self._reply_of(one)
+
+    def _reply_of(self, one: OpenAsk) -> str:
+        known = self._facts.asks.get(one.ask.id)
+        return known.reply_to if known is not None else ""
+
+    async def set_option(self, option_id: str, value: str) -> None:
+        """Mode, model or another option of the running agent."""
+        if not self._facts.started or self.over:
+            raise NotReady("The agent in the cloud is not running.", "It can be set once it does.")
+        result = await self.command("set_config_option", {"configId": option_id, "value": value})
+        self._facts.session = after_result(self._facts.session, result)
+        self._touch()
+
+    async def close(self) -> None:
+        """Stop watching; the run goes on in the cloud."""
+        await self._scope.close()
+        self.stream.close()
+
+    async def command(self, method: str, params: Mapping[str, Any], command_id: str = "") -> Mapping[str, Any]:
+        """One command to the run; raises what `Cloud.command` does."""
+        task = self.task
+        name = command_id or f"{method}-{self._parts.clock.new_id()}"
+        return await self._parts.cloud(task).command(task.cloud_task_id, task.cloud_run_id, method, params, name)
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    def _phase(self) -> SessionPhase:
+        info = self._info
+        if info is None:
+            return self.session.phase
+        if info.over:
+            return SessionPhase.FAILED if info.status == "failed" else SessionPhase.IDLE
+        if self._facts.asks:
+            return SessionPhase.WAITING
+        if self.stream.transcript.running:
+            cancelling = self.session.phase is SessionPhase.CANCELLING
+            return SessionPhase.CANCELLING if cancelling else SessionPhase.WORKING
+        if info.status in NOT_STARTED or not self._facts.started:
+            return SessionPhase.STARTING
+        return SessionPhase.READY if self._facts.prompted else SessionPhase.STARTING
+
+    def _touch(self) -> None:
+        """Something changed: publish it, once for many."""
+        self._dirty = True
+        waiting, self._changed = self._changed, asyncio.Event()
+        waiting.set()
+        if self._publishing is None or self._publishing.done():
+            self._publishing = self._scope.spawn(self._publish(), "publish")
+
+    async def _publish(self) -> None:
+        while self._dirty:
+            self._dirty = False
+            await self._publish_once()
+
+    async def _publish_once(self) -> None:
+        news, self._news = self._news, False
+        facts, info, problem = self._facts.session, self._info, self._problem or self._sender.problem
+        failed = info.error if info is not None and info.status == "failed" else ""
+        lost = self._link in (Link.BROKEN, Link.LOST, Link.GONE)
+        fields: dict[str, Any] = {
+            "phase": self._phase(),
+            "options": facts.options or self.session.options,
+            "commands": facts.commands or self.session.commands,
+            "usage": facts.usage,
+            "agent_name": facts.agent_name or self.session.agent_name,
+            "agent_session_id": self._facts.agent_session or self.session.agent_session_id,
+            "asks": tuple(one.ask for one in self._facts.asks.values()),
+            "error": problem.title if problem else failed,
+            "error_hint": problem.hint if problem else "",
+            "synced_at": self._heard_at if lost else 0.0,
+        }
+
+        def change(state: AppState) -> AppState:
+            state = edits.edit_session(state, self._id, **fields)
+            task: dict[str, Any] = {"unread": True} if news else {}
+            if info is not None:
+                task["branch"] = info.branch or self.task.branch
+            if news:
+                task["updated_at"] = self._parts.clock.now()
+            return edits.edit_task(state, self.task_id, **task) if task else state
+
+        await self._parts.store.update(change, Topic("session", self.task_id), *edits.task_topics(self.task_id))
+
+    async def _set(self, **fields: Any) -> None:
+        await self._parts.store.update(
+            lambda state: edits.edit_session(state, self._id, **fields), Topic("session", self.task_id)
+        )
+
+    async def _change(self) -> None:
+        await self._changed.wait()
+
+    async def _until(self, condition: Any, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    await self._change()
+        except TimeoutError:
+            return bool(condition())
+        return True

@@ -1,0 +1,472 @@
+"""Watching one cloud run: stored log and live stream as one conversation, through whatever the network does."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from posthog_code.domain import cloud_parse as parse
+from posthog_code.domain.cloud import CloudRunInfo
+from posthog_code.domain.cloud_entries import at_of, differs, extension, frame_of, is_piece, news
+from posthog_code.domain.errors import NotFound, NotSignedIn, Offline, RateLimited, UserError
+from posthog_code.ports.clock import Clock
+from posthog_code.ports.cloud import Cloud, StreamEvent
+from posthog_code.services.cloud_stream import CloudStream, Timed
+from posthog_code.services.scope import Scope
+
+ATTEMPTS = 5
+LONG_SILENCE = 60.0
+"""Seconds without a sign of life after which the server may have dropped what we missed."""
+_ID = re.compile(r"^(\d{1,20})-(\d{1,20})$")
+_IDS_KEPT = 4096
+
+
+class Link(StrEnum):
+    """How it stands between the run and us."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    BROKEN = "broken"
+    """It is being opened again."""
+    LOST = "lost"
+    """Given up for now; `retry` begins anew."""
+    GONE = "gone"
+    """The run is not there any more."""
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times, s."""
+
+    batch: float = 0.016
+    quiet: float = 0.2
+    """A stream that says nothing for so long has told what it had kept."""
+    catch_up: float = 2.0
+    first_wait: float = 2.0
+    longest_wait: float = 30.0
+    after_end: float = 5.0
+    """From the word that the run has ended to the end of its stream."""
+
+
+class RunSink(Protocol):
+    """Who is told what a run does. All calls are synchronous and on the loop."""
+
+    stream: CloudStream
+
+    def told(self, frames: list[Timed]) -> None:
+        """Frames that were just taken into the stream."""
+
+    def rebuilt(self, frames: list[Timed]) -> None:
+        """The whole conversation was told anew."""
+
+    def permission(self, event: Mapping[str, Any]) -> None: ...
+
+    def run_state(self, run: CloudRunInfo) -> None:
+        """Final states come after the last line."""
+
+    def link(self, link: Link, error: UserError | None, heard_at: float) -> None: ...
+
+
+class CloudRun:
+    """One watcher. `run` goes on until the run is over, gone, or the watcher is cancelled."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        task_id: str,
+        run_id: str,
+        sink: RunSink,
+        clock: Clock,
+        scope: Scope,
+        *,
+        pace: Pace = Pace(),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.cloud, self.task_id, self.run_id = cloud, task_id, run_id
+        self._sink, self._clock, self._scope, self._pace = sink, clock, scope, pace
+        self._sleep, self._monotonic = sleep, monotonic
+        self.info: CloudRunInfo | None = None
+        self.state = Link.CONNECTING
+        self.heard_at = 0.0
+        """UNIX time of the last sign of life, s."""
+        self.duplicates = 0
+        """Events that came again and were left out."""
+        self.repairs = 0
+        """How often the conversation was told anew from the stored log."""
+        self._retry = asyncio.Event()
+        self._last_id = ""
+        self._order: tuple[int, int] | None = None
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._held: list[StreamEvent] | None = None
+        self._batch: list[StreamEvent] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._problem: UserError | None = None
+        self._progress = False
+        self._progress_at = 0.0
+        """When the stream last gave a sign of life."""
+        self._doubtful = False
+        """Something may have been missed: the stored log decides at the next end of a turn."""
+        self._read_done = False
+        self._last_event = 0.0
+        self._ending: asyncio.Timeout | None = None
+        self._checking: asyncio.Task[None] | None = None
+
+    def retry(self) -> None:
+        """Do not wait any longer, and count anew."""
+        self._retry.set()
+
+    async def run(self) -> None:
+        attempts = 0
+        while True:
+            self._progress = False
+            try:
+                try:
+                    info = await self.cloud.run(self.task_id, self.run_id)
+                except NotFound as gone:
+                    self._tell(Link.GONE, gone)
+                    return
+                self._heard()
+                if info.over:
+                    await self._finish(info)
+                    return
+                self._tell_info(info)
+                rotated = await self._connect()
+                if rotated:
+                    attempts = 0
+                    continue
+                attempts = 0 if self._progress else attempts
+                # A clean end decides nothing: the next look at the run does. It is waited for, but not counted.
+                await self._pause(min(self._pace.first_wait, 1.0) if self._progress else self._pace.first_wait)
+            except NotSignedIn as error:
+                await self._give_up(error)
+                attempts = 0
+            except UserError as error:
+                attempts = 1 if self._progress else attempts + 1
+                if attempts > ATTEMPTS:
+                    await self._give_up(error)
+                    attempts = 0
+                    continue
+                wait = min(self._pace.longest_wait, self._pace.first_wait * 2 ** (attempts - 1))
+                if isinstance(error, RateLimited):
+                    wait = max(wait, min(error.until - self._clock.now(), 300.0))
+                self._tell(Link.BROKEN, error)
+                if await self._pause(wait):
+                    attempts = 0
+
+    async def _give_up(self, error: UserError) -> None:
+        self._retry.clear()
+        self._tell(Link.LOST, error)
+        await self._retry.wait()
+        self._retry.clear()
+        self._tell(Link.CONNECTING, None)
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait; True when somebody wants it tried at once."""
+        self._retry.clear()
+        waiting = self._scope.spawn(self._retry.wait(), "retry")
+        sleeping = self._scope.spawn(_sleep(self._sleep, seconds), "pause")
+        try:
+            await asyncio.wait([waiting, sleeping], return_when=asyncio.FIRST_COMPLETED)
+            return self._retry.is_set()
+        finally:
+            waiting.cancel()
+            sleeping.cancel()
+
+    # -- one connection ----------------------------------------------------------------------------------------
+
+    async def _connect(self) -> bool:
+        """Follow the stream until it ends; True when it is to be opened again at once. Raises UserError."""
+        if self._progress_at and self._clock.now() - self._progress_at > LONG_SILENCE:
+            # The server may have dropped what came meanwhile, and does not tell: begin as if for the first time.
+            self._last_id = ""
+        first = not self._last_id
+        self._doubtful = self._doubtful or not first
+        self._read_done, self._problem = False, None
+        self._held = [] if first else None
+        reading = self._scope.spawn(_outcome(self._read()), "stream")
+        joining = self._scope.spawn(_outcome(self._join()), "join") if first else None
+        try:
+            if joining is not None:
+                await asyncio.wait([reading, joining], return_when=asyncio.FIRST_COMPLETED)
+                if reading.done():
+                    self._read_done = True
+                    if isinstance(failed := reading.result(), BaseException) and self._held == []:
+                        raise failed
+                joined = await joining
+                if isinstance(joined, BaseException):
+                    raise joined
+            ended = await reading
+        finally:
+            reading.cancel()
+            if joining is not None:
+                joining.cancel()
+            self._flush()
+            self._held = None
+        if isinstance(ended, BaseException):
+            raise ended
+        return bool(ended)
+
+    async def _read(self) -> bool:
+        """True for a rotation, False for any other end."""
+        try:
+            async with asyncio.timeout(None) as self._ending:
+                async for event in self.cloud.stream(self.task_id, self.run_id, self._last_id):
+                    if self._problem is not None:
+                        raise self._problem
+                    self._heard()
+                    self._progress_at = self.heard_at
+                    if self.state is not Link.LIVE and self._held is None:
+                        self._tell(Link.LIVE, None)
+                    if event.name == "end":
+                        return True
+                    if event.name == "stream-end":
+                        return False
+                    if event.name == "error":
+                        words = parse.text(parse.mapping(event.data).get("error")) or "the stream broke"
+                        raise Offline("The stream of this run broke.", "It is opened again.", words)
+                    self._event(event)
+        except TimeoutError:
+            pass
+        finally:
+            self._ending = None
+        return False
+
+    def _event(self, event: StreamEvent) -> None:
+        if event.broken:
+            self._doubtful = True
+            return
+        data = event.data
+        if not isinstance(data, Mapping) or data.get("type") in ("keepalive", "connected"):
+            return
+        if event.id:
+            if event.id in self._ids:
+                self.duplicates += 1
+                return
+            self._ids[event.id] = None
+            if len(self._ids) > _IDS_KEPT:
+                self._ids.popitem(last=False)
+        self._progress = True
+        self._last_event = self._monotonic()
+        if self._held is not None:
+            self._held.append(event)
+            return
+        self._batch.append(event)
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._pace.batch, self._flush)
+
+    def _flush(self) -> None:
+        """What came within one batch, in the order of its ids, to the conversation."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        try:
+            self._apply(self._in_order(batch), None)
+        except UserError as error:
+            self._problem = error
+
+    def _in_order(self, batch: list[StreamEvent]) -> list[StreamEvent]:
+        orders = [_order(event.id) for event in batch]
+        if all(order is not None for order in orders):
+            pairs = sorted(zip(orders, range(len(batch)), strict=True))
+            return [batch[index] for _, index in pairs]
+        return batch
+
+    def _apply(self, events: list[StreamEvent], told: list[Timed] | None) -> None:
+        """`told`: what the conversation holds already, when this is the first batch of a join."""
+        frames = [(event, frame) for event in events if (frame := frame_of(event.data)) is not None]
+        fresh = set(range(len(frames)))
+        if told is not None:
+            fresh = set(news([frame for frame, _ in told], [frame for _, frame in frames]))
+            self.duplicates += len(frames) - len(fresh)
+            self._doubtful = self._doubtful or bool(frames and is_piece(frames[0][1]))
+        shown = {id(frames[index][0]) for index in fresh}
+        taken: list[Timed] = []
+        turn_over = False
+        for event in events:
+            order = _order(event.id)
+            if order is not None:
+                if self._order is not None and order < self._order:
+                    self._doubtful = True
+                else:
+                    self._order = order
+            frame = frame_of(event.data)
+            if frame is not None:
+                if id(event) in shown:
+                    taken.append((frame, at_of(event.data)))
+                    turn_over = turn_over or extension(frame) == "turn_complete"
+                continue
+            # Frames first: what else is told refers to them.
+            self._take(taken)
+            taken = []
+            self._other(event.data)
+        self._take(taken)
+        last = next((event.id for event in reversed(events) if event.id), "")
+        self._last_id = last or self._last_id
+        if turn_over and self._doubtful and (self._checking is None or self._checking.done()):
+            self._checking = self._scope.spawn(self._check(), "check")
+
+    def _take(self, frames: list[Timed]) -> None:
+        if frames:
+            self._sink.stream.take(frames)
+            self._sink.told(frames)
+
+    def _other(self, data: Mapping[str, Any]) -> None:
+        kind = data.get("type")
+        if kind == "permission_request":
+            self._sink.permission(data)
+        elif kind == "task_run_state":
+            info = parse.run(data, self.task_id)
+            known = self.info
+            if known is None or info.updated_at <= known.updated_at:
+                return
+            merged = _merged(known, info)
+            if merged.over:
+                # The last lines may still be on their way.
+                if self._ending is not None:
+                    self._ending.reschedule(asyncio.get_running_loop().time() + self._pace.after_end)
+                return
+            self._tell_info(merged)
+
+    # -- the stored log ----------------------------------------------------------------------------------------
+
+    async def _join(self) -> None:
+        """The stored log first, then what the stream has kept and is not in it. From then on the stream alone."""
+        stored = await self._stored()
+        before, since = await self._sink.stream.received(self.run_id)
+        told = [*before, *since]
+        missing = [stored[i] for i in news([frame for frame, _ in told], [frame for frame, _ in stored])]
+        self._take(missing)
+        told += missing
+        await self._caught_up()
+        held, self._held = self._held or [], None
+        self._apply(held, told)
+        if not self._read_done:
+            self._tell(Link.LIVE, None)
+
+    async def _caught_up(self) -> None:
+        """Until the stream has told what it kept: it falls silent, or tells of now."""
+        deadline = self._monotonic() + self._pace.catch_up
+        self._last_event = max(self._last_event, self._monotonic())
+        while not self._read_done and (now := self._monotonic()) < deadline:
+            silent = now - self._last_event
+            if silent >= self._pace.quiet:
+                return
+            if self._held and at_of(self._held[-1].data) > self._clock.now() - 1.0:
+                break
+            await asyncio.sleep(min(self._pace.quiet - silent, 0.05))
+        self._doubtful = self._doubtful or not self._read_done
+
+    async def _stored(self) -> list[Timed]:
+        found: list[Timed] = []
+        offset = 0
+        while True:
+            page = await self.cloud.session_log(self.task_id, self.run_id, offset)
+            found += [(frame, at_of(entry)) for entry in page.entries if (frame := frame_of(entry)) is not None]
+            offset += len(page.entries) + page.broken
+            if not page.more or not (page.entries or page.broken):
+                return found
+
+    async def _check(self) -> None:
+        """Compare with the stored log, and tell anew what does not agree."""
+        try:
+            self._doubtful = not await self._reconcile(live=True)
+        except UserError:
+            pass  # the next turn, or the end of the run, tries again
+
+    async def _reconcile(self, live: bool = False) -> bool:
+        """Make the conversation agree with the stored log. With a `live` stream the end of the log is left to it; False
+        when that leaves something open."""
+        stored = await self._stored()
+        self._flush()
+        before, since = await self._sink.stream.received(self.run_id)
+        if not stored:
+            return True  # kept for 30 days only, or not written yet
+        earlier = [frame for frame, _ in before]
+        # A log may begin with the runs that this one goes on from.
+        own = [stored[i] for i in news(earlier, [frame for frame, _ in stored])] if before else stored
+        theirs, ours = [frame for frame, _ in own], [frame for frame, _ in since]
+        if not differs(theirs, ours):
+            return True
+        missing = news(ours, theirs)
+        tail = len(theirs)
+        while missing and missing[-1] == tail - 1:
+            tail = missing.pop()
+        if not missing and not differs(theirs[:tail], ours):
+            if live:
+                return False
+            self._take(own[tail:])
+            return True
+        if live:
+            own, theirs = own[:tail], theirs[:tail]
+        self.repairs += 1
+        extra = [since[i] for i in news(theirs, ours)]
+        self._sink.stream.rebuild(before, own + extra, self.run_id)
+        self._sink.rebuilt([*before, *own, *extra])
+        return True
+
+    async def _finish(self, info: CloudRunInfo) -> None:
+        """The run is over: its last lines, then its state."""
+        if self._checking is not None and not self._checking.done():
+            await asyncio.wait([self._checking])
+        await self._reconcile()
+        self._tell_info(info)
+        self._tell(Link.OVER, None)
+
+    # -- telling -----------------------------------------------------------------------------------------------
+
+    def _heard(self) -> None:
+        self.heard_at = self._clock.now()
+
+    def _tell_info(self, info: CloudRunInfo) -> None:
+        self.info = info
+        self._sink.run_state(info)
+
+    def _tell(self, link: Link, error: UserError | None) -> None:
+        self.state = link
+        self._sink.link(link, error, self.heard_at)
+
+
+def _merged(known: CloudRunInfo, told: CloudRunInfo) -> CloudRunInfo:
+    """What a state event says on top of what is known: it has only some of the keys."""
+    from dataclasses import replace
+
+    return replace(
+        known,
+        status=told.status or known.status,
+        stage=told.stage or known.stage,
+        branch=told.branch or known.branch,
+        pr_url=told.pr_url or known.pr_url,
+        error=told.error or known.error,
+        output={**known.output, **told.output},
+        updated_at=told.updated_at,
+        completed_at=told.completed_at or known.completed_at,
+    )
+
+
+def _order(event_id: str) -> tuple[int, int] | None:
+    match = _ID.match(event_id)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+async def _outcome(coro: Coroutine[Any, Any, Any]) -> Any:
+    """What it gave, or the error that a person can act on, as a value."""
+    try:
+        return await coro
+    except UserError as error:
+        return error
+
+
+async def _sleep(sleep: Callable[[float], Awaitable[None]], seconds: float) -> None:
+    await sleep(seconds)

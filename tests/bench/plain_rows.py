@@ -1,0 +1,78 @@
+"""The limit of a diff view: bytes counted into rows, the visible ones painted plain, no highlighting, no comments.
+
+`plain_rows.py LINES` prints `first` (ms to the first painted screen) and `whole` (ms until every row is counted).
+"""
+
+import sys
+import time
+
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication
+
+from posthog_code.app.bench_data import make_diff
+
+_SLICE = 128 * 1024
+_TINT = {"+": QColor(40, 70, 50), "-": QColor(80, 40, 45), "@": QColor(40, 50, 70)}
+
+
+class Rows(QAbstractScrollArea):
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.data, self.at, self.starts = data, 0, []
+        self.first = 0.0
+        self.step = QFontMetrics(self.font()).height() + 2
+        self.timer = QTimer(self, interval=0)
+        self.timer.timeout.connect(self.more)
+
+    def more(self) -> None:
+        """Count the next slice's rows: their places, nothing else."""
+        end = self.data.rfind(b"\n", self.at, self.at + _SLICE) + 1
+        place = self.at
+        while place < end:
+            self.starts.append(place)
+            place = self.data.find(b"\n", place) + 1
+        self.at = end
+        self.verticalScrollBar().setRange(0, len(self.starts))
+        self.viewport().update()
+        if self.at >= len(self.data):
+            self.timer.stop()
+            QTimer.singleShot(0, self.done)
+
+    def done(self) -> None:
+        whole = (time.perf_counter() - started) * 1000
+        if not self.first:
+            self.viewport().repaint()
+        print(f"rows first={self.first:.4g} whole={whole:.4g}", flush=True)
+        app.exit()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        port = self.viewport()
+        top = self.verticalScrollBar().value()
+        with QPainter(port) as painter:
+            for number, start in enumerate(self.starts[top : top + port.height() // self.step + 1]):
+                text = self.data[start : self.data.find(b"\n", start)].decode()
+                tint = _TINT.get(text[:1])
+                if tint is not None:
+                    painter.fillRect(0, number * self.step, port.width(), self.step, tint)
+                painter.drawText(8, (number + 1) * self.step - 4, text)
+        if self.starts and not self.first:
+            self.first = (time.perf_counter() - started) * 1000
+
+
+def begin() -> None:
+    global started
+    started = time.perf_counter()
+    rows.more()
+    if rows.at < len(data):
+        rows.timer.start()
+
+
+app = QApplication(sys.argv)
+data = make_diff(int(sys.argv[1]))
+rows = Rows(data)
+rows.resize(1100, 860)
+started = 0.0
+rows.show()
+QTimer.singleShot(200, begin)
+sys.exit(app.exec())
