@@ -123,13 +123,15 @@ def smoke_test(program: Path) -> list[str]:
 
         def attempt(*words: str, code: int = 0) -> str:
             done = subprocess.run(
-                [str(program), *words], cwd=folder, env=environment, capture_output=True, timeout=180, check=False
-            )
+                [str(program), *words], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+                timeout=180, check=False,
+            )  # fmt: skip
             if done.returncode != code:
                 faults.append(f"{' '.join(words)}: exit code {done.returncode}\n{done.stderr.decode()[-2000:]}")
             return done.stdout.decode()
 
         attempt("--version")
+        attempt("warden")
         attempt("tasks", "--json")
         attempt("run", "--repo", "repository", "--agent", "demo", "--permissions", "allow", "--json", "Say hello")
         tasks = json.loads(attempt("tasks", "--json") or "[]")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from collections.abc import Sequence
 
 from posthog_code.app.paths import Paths
 
@@ -23,6 +24,19 @@ BENCHES = {
     "diff": ("posthog_code.app.bench_diff", "diff"),
 }
 """Name to module and function; a function gets options and paths and gives an exit code or figures."""
+
+
+def read_options(words: Sequence[str]) -> argparse.Namespace:
+    """What follows `posthog-code bench`. A parser of its own: that of the commands is not part of a start."""
+    bench = argparse.ArgumentParser(prog="posthog-code bench")
+    bench.add_argument("name")
+    bench.add_argument("--size", type=int, default=0, help="size of the input; what it counts depends on NAME")
+    bench.add_argument("--repo", default="", help="repository to work in")
+    bench.add_argument("--changed", type=int, default=100, help="files that are changed in it")
+    bench.add_argument("--runs", type=int, default=5, help="how often it is measured")
+    bench.add_argument("--since", type=float, default=0.0, help="when the process was started, monotonic seconds")
+    bench.add_argument("--split", action="store_true", help="two columns")
+    return bench.parse_args(words, argparse.Namespace(command="bench"))
 
 
 def run(options: argparse.Namespace, paths: Paths) -> int:

@@ -72,6 +72,7 @@ async def _show(data: bytes, split: bool, figures: dict[str, float | str]) -> Di
     watch = loop.StallWatch(view, limit=0.0, on_stall=stalls.append)
     for place in range(0, len(data), _PIECE):
         feeder.push(data[place : place + _PIECE])
+        await asyncio.sleep(0)  # as they come from git: one after the other
     feeder.end()
     await painted.wait()
     await finished.wait()

@@ -78,7 +78,10 @@ async def _with_history(container: Container, paths: Paths, history: int) -> Tas
         make_repository(root, 20)
     repository_id = await container.services.repositories.add(root)
     task_id, session_id = TaskId(f"stream{history}"), SessionId(f"stream{history}")
-    journal = FileJournals(paths.journals).open(session_id)
+    journals = FileJournals(paths.journals)
+    if journals.exists(session_id):
+        os.unlink(journals.path(session_id))
+    journal = journals.open(session_id)
     for frame in updates(history):
         journal.append(frame, "in", time.time())
     journal.close()

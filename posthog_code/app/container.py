@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 import time
@@ -101,6 +100,8 @@ class Container:
 
     async def close(self) -> None:
         """End agents first, then everything that waits, then the files."""
+        import asyncio
+
         if self.late.made is not None:
             await self.services.sessions.close()
         stuck = await self.services.scope.close()
@@ -108,6 +109,7 @@ class Container:
             log.warning("did not stop in time: %s", ", ".join(stuck))
         if self.late.made is not None:
             await self.forge.close()
+            await self.services.account.close()
         await asyncio.to_thread(self.database.close)
 
 

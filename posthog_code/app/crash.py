@@ -27,7 +27,7 @@ def install(logs: Path) -> None:
         faulthandler.enable()
     sys.excepthook = _report
     threading.excepthook = lambda args: _report(args.exc_type, args.exc_value, args.exc_traceback)
-    sys.unraisablehook = lambda args: _report(type(args.exc_value), args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: _report(args.exc_type, args.exc_value, args.exc_traceback)
 
 
 def _report(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

@@ -68,7 +68,8 @@ def _python() -> Finding:
 
 def _qt() -> Finding:
     if importlib.util.find_spec("PySide6") is None:
-        return Finding("qt", False, "PySide6 is not installed", "python -m pip install posthog-code", False)
+        fix = 'python -m pip install "PySide6-Essentials>=6.11,<6.12"'
+        return Finding("qt", False, "PySide6 is not installed", fix, False)
     if not sys.platform.startswith("linux"):
         return Finding("qt", True, "PySide6 is installed")
     missing = system.missing_libraries(window=True)

@@ -1,4 +1,4 @@
-"""One window for a data folder: a second start brings the first one to the front."""
+"""One window for a data folder: a second start brings the first one to the front, and hands it a link."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from posthog_code.domain.deep_links import LONGEST
 from posthog_code.domain.errors import StorageFailed
+
+_PATIENCE_MS = 1000
 
 
 class SingleInstance:
@@ -38,32 +42,45 @@ class SingleInstance:
             return False
         return True
 
-    def listen(self, on_raise: Callable[[], None]) -> None:
-        """Be told when somebody starts the program again."""
-        from PySide6.QtNetwork import QLocalServer
+    def listen(self, on_raise: Callable[[str], None]) -> None:
+        """Be told when somebody starts the program again, with the link that they gave it or ""."""
+        from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
         QLocalServer.removeServer(self._name)
         server = QLocalServer()
         server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
 
+        def read(socket: QLocalSocket) -> None:
+            line = bytes(socket.readLine(4 * LONGEST).data()).decode("utf-8", "replace").strip()
+            socket.disconnectFromServer()
+            socket.deleteLater()
+            on_raise(line)
+
         def connected() -> None:
-            socket = server.nextPendingConnection()
-            if socket is not None:
-                socket.disconnectFromServer()
-                socket.deleteLater()
-            on_raise()
+            while (socket := server.nextPendingConnection()) is not None:
+                # The other side sends what it has and hangs up: then all of it is here.
+                if socket.state() == QLocalSocket.LocalSocketState.ConnectedState:
+                    socket.disconnected.connect(partial(read, socket))
+                else:
+                    read(socket)
 
         server.newConnection.connect(connected)
         server.listen(self._name)
         self._server = server
 
-    def raise_other(self) -> bool:
-        """Ask the running window to come to the front; False when it does not answer."""
+    def raise_other(self, link: str = "") -> bool:
+        """Ask the running window to come to the front and show what a link names; False when it does not answer."""
         from PySide6.QtNetwork import QLocalSocket
 
         socket = QLocalSocket()
         socket.connectToServer(self._name)
-        return bool(socket.waitForConnected(1000))
+        if not socket.waitForConnected(_PATIENCE_MS):
+            return False
+        socket.write(link[:LONGEST].replace("\n", " ").encode() + b"\n")
+        socket.flush()
+        socket.disconnectFromServer()
+        left = QLocalSocket.LocalSocketState.UnconnectedState
+        return socket.state() == left or bool(socket.waitForDisconnected(_PATIENCE_MS))
 
     def release(self) -> None:
         if self._server is not None:

@@ -17,9 +17,7 @@ def main(argv: Sequence[str]) -> int:
     child = _own_child(argv)
     if child is not None:
         return child
-    from posthog_code.cli.parser import build_parser
-
-    options = build_parser().parse_args(argv)
+    options = _options(argv)
     paths = Paths(default_home())
     if options.command in (None, "demo", "shots", "bench"):
         return _with_window(options, paths)
@@ -34,6 +32,27 @@ def main(argv: Sequence[str]) -> int:
     from posthog_code.app.headless import run_command
 
     return run_command(options, paths)
+
+
+def _options(argv: Sequence[str]) -> argparse.Namespace:
+    """What was asked for. A start of the window parses nothing: the parsers of all commands take as long as a frame."""
+    if argv[:1] == ["bench"]:
+        from posthog_code.app.bench import read_options
+
+        return read_options(argv[1:])
+    link = ""
+    if len(argv) == 1:
+        from posthog_code.domain.deep_links import is_link
+
+        # A desktop hands over a link as the only argument. A bad one is told of in the window: nobody sees a terminal.
+        link = argv[0] if is_link(argv[0]) else ""
+    if link or not argv:
+        return argparse.Namespace(command=None, link=link)
+    from posthog_code.cli.parser import build_parser
+
+    options = build_parser().parse_args(argv)
+    options.link = ""
+    return options
 
 
 def _leave_bundle(environment: MutableMapping[str, str]) -> None:
@@ -69,6 +88,11 @@ def _own_child(argv: Sequence[str]) -> int | None:
         from posthog_code.demo.posthog import main as posthog
 
         return posthog(words[1:])
+    if words == ["warden"]:
+        from posthog_code.adapters.acp.survivors import main as warden
+
+        warden()
+        return 0
     return None
 
 
@@ -109,4 +133,4 @@ def _with_window(options: argparse.Namespace, paths: Paths) -> int:
         from posthog_code.app import demo
 
         return demo.run(options, paths)
-    return window.open_window(paths)
+    return window.open_window(paths, link=options.link)

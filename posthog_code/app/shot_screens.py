@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from PySide6.QtGui import QTextCursor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
@@ -18,8 +19,8 @@ PROMPT = (
 
 
 async def task_changes(studio: Studio) -> None:
-    task_id = await studio.open_task(DOUBLE_CHARGE)
-    await studio.until(lambda: studio.context.state.changes.get(task_id))
+    await studio.open_task(DOUBLE_CHARGE)
+    await studio.until(studio.diff_is_shown)
 
 
 async def task_split_diff(studio: Studio) -> None:
@@ -57,12 +58,16 @@ async def new_task(studio: Studio) -> None:
     await studio.until(lambda: any(e.isVisible() for e in studio.window.findChildren(QPlainTextEdit)))
     editor = next(e for e in studio.window.findChildren(QPlainTextEdit) if e.isVisible())
     editor.setPlainText(PROMPT)
+    editor.moveCursor(QTextCursor.MoveOperation.End)
 
 
 async def create_pull_request(studio: Studio) -> None:
+    from posthog_code.ui.dialogs.create_pr_form import CreatePrForm
+
     await task_changes(studio)
     studio.run("task.pull_request")
     await studio.until(lambda: studio.find("createPullRequest"))
+    await studio.until(lambda: studio.window.findChild(CreatePrForm))
 
 
 async def palette(studio: Studio) -> None:

@@ -24,7 +24,7 @@ Screen = Callable[["Studio"], Awaitable[None]]
 _DOUBLE_CHARGE = "Stop double charges"
 _TITLE = "Show the delivery date on the order page"
 _NEW = TaskId("shown-task")
-_STEPS = (
+_STEPS: tuple[Step, ...] = (
     Step("worktree", "Create the worktree"),
     Step("files", "Bring ignored files"),
     Step("script", "pnpm install"),
@@ -103,7 +103,7 @@ async def queued(studio: Studio) -> None:
 
 async def comments(studio: Studio) -> None:
     task_id = await studio.open_task(_DOUBLE_CHARGE)
-    await studio.until(lambda: studio.context.state.changes.get(task_id))
+    await studio.until(studio.diff_is_shown)
     panel = cast("ChangesPanel", studio.window.task_page.panel("changes"))
     await studio.until(lambda: panel.view.index.finished and len(panel.view.index))
     studio.pretend(lambda state: replace(state, comments={**state.comments, task_id: _thread(task_id)}))
@@ -131,7 +131,7 @@ async def pull_request_empty(studio: Studio) -> None:
 async def _publishing(studio: Studio, change: Callable[[tuple[Step, ...]], tuple[Step, ...]]) -> None:
     task_id = await studio.open_task(_DOUBLE_CHARGE, "pull_request")
     now = time.time()
-    steps = (
+    steps: tuple[Step, ...] = (
         Step("commit", "Commit 7 files"),
         Step("push", "Push fix/double-charge"),
         Step("open", "Open the pull request"),
@@ -158,14 +158,14 @@ async def log_without_match(studio: Studio) -> None:
 
 async def delete_asks(studio: Studio) -> None:
     task_id = await studio.open_task(_DOUBLE_CHARGE)
-    await studio.until(lambda: studio.context.state.changes.get(task_id))
+    await studio.until(studio.diff_is_shown)
     studio.window.tasks.delete(task_id)
     await studio.until(lambda: studio.find_titled("Delete the worktree"))
 
 
 async def toast(studio: Studio) -> None:
-    task_id = await studio.open_task(_DOUBLE_CHARGE)
-    await studio.until(lambda: studio.context.state.changes.get(task_id))
+    await studio.open_task(_DOUBLE_CHARGE)
+    await studio.until(studio.diff_is_shown)
     shown = studio.context.toasts
     shown.show("Reverted 1 hunk in submitPayment.ts.", actions=[("Undo", lambda: None)], timeout=60.0)
     shown.show(
@@ -190,14 +190,14 @@ async def nobody_waits(studio: Studio) -> None:
 
 
 async def keys(studio: Studio) -> None:
-    task_id = await studio.open_task(_DOUBLE_CHARGE)
-    await studio.until(lambda: studio.context.state.changes.get(task_id))
+    await studio.open_task(_DOUBLE_CHARGE)
+    await studio.until(studio.diff_is_shown)
     studio.run("window.keys")
 
 
 async def go_to_file(studio: Studio) -> None:
-    task_id = await studio.open_task(_DOUBLE_CHARGE)
-    await studio.until(lambda: studio.context.state.changes.get(task_id))
+    await studio.open_task(_DOUBLE_CHARGE)
+    await studio.until(studio.diff_is_shown)
     studio.run("window.file")
     await studio.until(lambda: studio.find("palette"))
 

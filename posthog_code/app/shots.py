@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from posthog_code.app import logs
-from posthog_code.app.container import Container
+from posthog_code.app.container import Container, build, open_database
 from posthog_code.app.demo import DemoWorld
 from posthog_code.app.paths import Paths
 from posthog_code.demo.world import WorldError
@@ -61,13 +61,14 @@ def run(options: argparse.Namespace, paths: Paths) -> int:
 def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int, int], out: Path) -> int:
     from posthog_code.app import loop, shot_screens, window
     from posthog_code.app.studio import Studio
+    from posthog_code.ui.shell.main_window import MainWindow
 
     app = window.make_application()
-    database, state = window.open_database(demo.paths)
+    database, state = open_database(demo.paths)
     state = replace(state, settings=replace(state.settings, theme=themes[0], reduced_motion=True))
 
     async def main() -> int:
-        container = window.build(demo.paths, database, state)
+        container = build(demo.paths, database, state)
         services = container.services
         try:
             await services.agents.detect()
@@ -88,7 +89,7 @@ def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int
         await container.services.settings.set(split_diff=False)
         context = window.make_context(container)
         context.layout_path = None
-        shown = window.MainWindow(context)
+        shown = MainWindow(context)
         shown.resize(*size)
         shown.show()
         studio = Studio(shown, context, container)

@@ -14,6 +14,7 @@ from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import Task
 from posthog_code.ui.context import UiContext
+from posthog_code.ui.diff.view import DiffView
 from posthog_code.ui.kit.overlay import Sheet
 from posthog_code.ui.shell.main_window import MainWindow
 
@@ -90,6 +91,12 @@ class Studio:
         """A visible widget by its object name."""
         found = self.window.findChildren(QWidget, name)
         return next((widget for widget in found if widget.isVisible()), None)
+
+    def diff_is_shown(self) -> bool:
+        """The panel of changes has read all of its diff."""
+        panel = self.window.task_page.panel("changes")
+        view = panel.findChild(DiffView) if panel is not None else None
+        return view is not None and view.isVisible() and view.index.finished and len(view.index) > 0
 
     def find_titled(self, title: str) -> QWidget | None:
         """A visible dialog whose title begins so."""

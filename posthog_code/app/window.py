@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import signal
 import sys
@@ -20,11 +21,12 @@ from posthog_code.domain.errors import UserError
 from posthog_code.domain.state import Topic
 from posthog_code.ui.actions import Actions
 from posthog_code.ui.bridge import Bridge
+from posthog_code.ui.cloud.links import open_link
+from posthog_code.ui.cloud.watching import begin_cloud
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.after_paint import after_paint
 from posthog_code.ui.nav import Nav
 from posthog_code.ui.shell.main_window import MainWindow
-from posthog_code.ui.shell.panels import CONVERSATION, SIDE_PANELS
 from posthog_code.ui.theme import apply_theme
 
 _RAISE_PATIENCE = 5.0
@@ -32,20 +34,23 @@ _RAISE_PATIENCE = 5.0
 AfterStart = Callable[[Container, UiContext], None]
 
 
-def open_window(paths: Paths, after_start: AfterStart | None = None) -> int:
+def open_window(paths: Paths, after_start: AfterStart | None = None, link: str = "") -> int:
+    """`link` is a posthog-code:// address to show, or ""."""
     logs.set_up(paths.logs, to_stderr=False)
     crash.install(paths.logs)
     instance = SingleInstance(paths.lock)
     try:
         if not instance.acquire():
-            return _another_is_open(instance, paths)
+            return _another_is_open(instance, paths, link)
         app = make_application()
         database, state = open_database(paths)
     except UserError as error:
         sys.stderr.write(f"{error.title}\n{error.hint}\n{error.detail}\n")
         return 2
+    # What was imported lives as long as the program: no collection has to look through it.
+    gc.freeze()
     try:
-        return loop.run(app, lambda: _live(app, build(paths, database, state), instance, after_start))
+        return loop.run(app, lambda: _live(app, build(paths, database, state), instance, after_start, link))
     finally:
         instance.release()
 
@@ -58,11 +63,11 @@ def make_application() -> QApplication:
     return app
 
 
-def _another_is_open(instance: SingleInstance, paths: Paths) -> int:
+def _another_is_open(instance: SingleInstance, paths: Paths, link: str) -> int:
     _app = make_application()
     deadline = time.monotonic() + _RAISE_PATIENCE
     while time.monotonic() < deadline:
-        if instance.raise_other():
+        if instance.raise_other(link):
             sys.stdout.write("PostHog Code is open already; its window was brought to the front.\n")
             return 0
         # It listens once its window is painted: it may be starting itself.
@@ -101,7 +106,7 @@ def dress(app: QApplication, container: Container) -> None:
 
 
 async def _live(
-    app: QApplication, container: Container, instance: SingleInstance, after_start: AfterStart | None
+    app: QApplication, container: Container, instance: SingleInstance, after_start: AfterStart | None, link: str = ""
 ) -> int:
     services = container.services
     closed = asyncio.Event()
@@ -128,8 +133,14 @@ async def _live(
     app.applicationStateChanged.connect(on_focus)
 
     async def behind() -> None:
-        instance.listen(lambda: _to_front(window))
+        def on_raise(told: str) -> None:
+            _to_front(window)
+            open_link(context, told)
+
+        instance.listen(on_raise)
         await _behind_first_paint(container, context)
+        begin_cloud(context, window)
+        open_link(context, link)
 
     # The person sees the list before anything else is looked for, or even imported.
     after_paint(window.sidebar.list.viewport(), lambda: services.scope.spawn(behind(), "start"))
@@ -159,9 +170,6 @@ async def _behind_first_paint(container: Container, context: UiContext) -> None:
         words = "1 turn was interrupted." if interrupted == 1 else f"{interrupted} turns were interrupted."
         context.toasts.show(words, "Everything up to then is saved; each can be continued.", "warning")
     await services.agents.detect()
-    for spec in (CONVERSATION, *SIDE_PANELS):
-        # So that the first task that is opened does not wait for them.
-        await asyncio.to_thread(importlib.import_module, spec.module)
 
 
 def _to_front(window: MainWindow) -> None:

@@ -6,7 +6,9 @@ first of them is asked for.
 
 from __future__ import annotations
 
+import logging
 import re
+import webbrowser
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from posthog_code.adapters.acp import make_agent_host
 from posthog_code.adapters.agents import make_catalogue
 from posthog_code.adapters.forge.github import GitHub
 from posthog_code.adapters.git import make_git
+from posthog_code.adapters.posthog.account import PostHogAccount
 from posthog_code.adapters.process.shell import ShellCommands
 from posthog_code.adapters.secrets.keyring_store import Keyring
 from posthog_code.adapters.storage.attachments import FileAttachments
@@ -28,9 +31,14 @@ from posthog_code.domain.task import Workspace
 from posthog_code.domain.transcript import AgentText
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.git import Git
+from posthog_code.services.account import AccountService
 from posthog_code.services.agents import Agents
 from posthog_code.services.app import Services
 from posthog_code.services.changes import ChangesService
+from posthog_code.services.cloud_sessions import AllSessions
+from posthog_code.services.cloud_tasks import CloudTasks
+from posthog_code.services.handover import Handover
+from posthog_code.services.handover_parts import HandoverParts
 from posthog_code.services.logs import Logs
 from posthog_code.services.pull_requests import PullRequests
 from posthog_code.services.rebuild import Folders, Rebuild
@@ -40,7 +48,6 @@ from posthog_code.services.restore import Restore
 from posthog_code.services.reviews import Reviews
 from posthog_code.services.scope import Scope
 from posthog_code.services.session_parts import AskPolicy, SessionParts
-from posthog_code.services.sessions import Sessions
 from posthog_code.services.settings import SettingsService
 from posthog_code.services.setup import TaskSetup
 from posthog_code.services.shelf import Shelf
@@ -48,6 +55,7 @@ from posthog_code.services.store import Store
 from posthog_code.services.tasks import TaskHooks, Tasks
 from posthog_code.services.trash import SessionHooks, Trash
 
+log = logging.getLogger("cloud")
 _PLUMBING = re.compile(
     r"^git (-c \S+ |--\S+ )*(rev-parse|symbolic-ref|ls-files|ls-tree|for-each-ref|merge-base|diff|diff-index|cat-file|"
     r"config|write-tree|hash-object|mktree|commit-tree|update-index|check-ignore|check-attr|status|log|rev-list|add "
@@ -99,8 +107,27 @@ def wire(
     agents = Agents(store, make_catalogue(paths.agents))
     host = make_agent_host(clock)
     changes = ChangesService(store, git.git, git.changes, git.checkpoints, git.watcher, clock, scope)
-    sessions = Sessions(
-        SessionParts(store, journals, attachments, host, agents, git.checkpoints, changes, logs, clock, scope, policy)
+    keyring = Keyring()
+    account = AccountService(
+        store,
+        PostHogAccount(keyring, paths.home / "locks", env=env, log=lambda line: log.info("%s", line), now=clock.now),
+        open_browser=webbrowser.open,
+    )
+    sessions = AllSessions(
+        SessionParts(
+            store,
+            journals,
+            attachments,
+            host,
+            agents,
+            git.checkpoints,
+            changes,
+            logs,
+            clock,
+            scope,
+            policy,
+            account.cloud_of,
+        )
     )
     setup = TaskSetup(store, git.git, git.worktrees, ShellCommands(), logs, clock, paths.worktrees)
     shelf = Shelf(
@@ -111,7 +138,7 @@ def wire(
         clock,
         setup,
         shelf,
-        TaskHooks(sessions.first_prompt, sessions.forget, sessions.claim, sessions.kick),
+        TaskHooks(sessions.first_prompt, sessions.forget, sessions.claim, sessions.unlock, sessions.kick),
         scope,
     )
 
@@ -119,7 +146,6 @@ def wire(
         transcript = await sessions.load_transcript(task_id)
         return next((i.text for i in reversed(transcript.items) if isinstance(i, AgentText) and i.text.strip()), "")
 
-    keyring = Keyring()
     forge = GitHub(
         keyring,
         api_url=lambda: store.state.settings.github_api_url,
@@ -138,9 +164,23 @@ def wire(
         summary=last_words,
         secrets=keyring,
     )
-    restore = Restore(store, git.checkpoints, git.changes, changes, clock)
+    restore = Restore(store, git.checkpoints, git.changes, changes, clock, sessions.claim)
     repositories = Repositories(store, git.git, clock)
     folders = Folders(paths.worktrees, paths.trash)
+    cloud = CloudTasks(store, account, sessions, clock, scope)
+    handover_parts = HandoverParts(
+        store,
+        git.git,
+        git.checkpoints,
+        git.publishing,
+        git.transfer,
+        forge,
+        sessions,
+        logs,
+        clock,
+        account.cloud,
+        setup.folder,
+    )
     services = Services(
         store=store,
         scope=scope,
@@ -153,6 +193,9 @@ def wire(
         agents=agents,
         settings=SettingsService(store),
         logs=logs,
+        account=account,
+        cloud=cloud,
+        handover=Handover(handover_parts, tasks, setup, repositories, scope, shelf.put_away, cloud.close),
         restore=restore,
         reconcile=Reconcile(store, journals, host, setup, clock),
         rebuild=Rebuild(store, repositories, git.checkpoints, git.remains, journals, clock, folders),

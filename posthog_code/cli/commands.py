@@ -6,8 +6,11 @@ import argparse
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from posthog_code.cli.cloud import CLOUD_COMMANDS
 from posthog_code.cli.find import find_task
+from posthog_code.cli.handover import HANDOVER_COMMANDS
 from posthog_code.cli.output import Output
+from posthog_code.cli.runner import RUNNER_COMMANDS
 from posthog_code.cli.trash import trash_empty, trash_list
 from posthog_code.cli.turn import EXIT_OK, TurnRunner
 from posthog_code.domain.agent import AgentStatus
@@ -266,4 +269,7 @@ COMMANDS: dict[str, Command] = {
     "trash empty": trash_empty,
     "agents": agents,
     "repositories": repositories,
+    **CLOUD_COMMANDS,
+    **HANDOVER_COMMANDS,
+    **RUNNER_COMMANDS,
 }

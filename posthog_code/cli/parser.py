@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from posthog_code import __version__
+from posthog_code.cli import cloud, handover, runner
 from posthog_code.domain.changes import Scope
 
 
@@ -19,6 +20,9 @@ def build_parser() -> argparse.ArgumentParser:
     _window_commands(commands)
     _task_commands(commands)
     _other_commands(commands)
+    cloud.add_commands(commands)
+    handover.add_commands(commands)
+    runner.add_commands(commands)
     return parser
 
 
@@ -32,15 +36,6 @@ def _window_commands(commands: argparse._SubParsersAction[argparse.ArgumentParse
     shots.add_argument("--only", action="append", default=[], metavar="NAME", help="only this screen (may be repeated)")
     shots.add_argument("--theme", choices=("dark", "light"), help="only this theme")
     shots.add_argument("--size", default="1440x900", metavar="WxH", help="size of the window (default: 1440x900)")
-    # Measures this build for tests/bench; not in the list of commands, since nobody else needs it.
-    bench = commands.add_parser("bench")
-    bench.add_argument("name")
-    bench.add_argument("--size", type=int, default=0, help="size of the input; what it counts depends on NAME")
-    bench.add_argument("--repo", default="", help="repository to work in")
-    bench.add_argument("--changed", type=int, default=100, help="files that are changed in it")
-    bench.add_argument("--runs", type=int, default=5, help="how often it is measured")
-    bench.add_argument("--since", type=float, default=0.0, help="when the process was started, monotonic seconds")
-    bench.add_argument("--split", action="store_true", help="two columns")
 
 
 def _task_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

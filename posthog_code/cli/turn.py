@@ -28,13 +28,14 @@ def policy_for(choice: str) -> Any:
             return None
         if ask.kind is AskKind.QUESTION:
             return ""
-        wanted = ("allow_once", "allow_always") if choice == "allow" else ("reject_once", "reject_always")
+        allowed = choice == "allow" or (choice == "worktree" and not ask.outside)
+        wanted = ("allow_once", "allow_always") if allowed else ("reject_once", "reject_always")
         for kind in wanted:
             for option in ask.options:
                 if option.kind == kind:
                     return option.id
         # Unknown kinds of options: the safe one of an unknown list is the last.
-        return ask.options[-1].id if ask.options and choice == "deny" else (ask.options[0].id if ask.options else "")
+        return ask.options[-1].id if ask.options and not allowed else (ask.options[0].id if ask.options else "")
 
     return decide
 

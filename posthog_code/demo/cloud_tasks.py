@@ -57,6 +57,7 @@ class CloudTask:
     """The signal report it came from."""
     thread: str = ""
     """Address of the Slack thread it came from."""
+    project: int = PROJECT
 
 
 SEEDS: tuple[CloudTask, ...] = (

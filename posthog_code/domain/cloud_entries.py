@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -96,19 +96,21 @@ def news(told: Sequence[Frame], more: Sequence[Frame]) -> list[int]:
     known = _keys(told)
     coming = _keys(more)
     start = _overlap(known, coming)
-    left = Counter(key for key in known[max(0, start - SLACK) :] if key is not None)
+    places: dict[bytes, deque[int]] = {}
+    for place in range(max(0, start - SLACK), len(known)):
+        if (told_key := known[place]) is not None:
+            places.setdefault(told_key, deque()).append(place)
     found: list[int] = []
-    last = -1
+    last, reached = -1, -1
     for index, key in enumerate(coming):
         if key is None:
             continue
-        if left[key] > 0:
-            left[key] -= 1
-            last = index
+        if left := places.get(key):
+            last, reached = index, max(reached, left.popleft())
         else:
             found.append(index)
     # Text before a frame that was told was told too, merged or in pieces; behind the last one it may be half told.
-    tail = _ending(told)
+    tail = _text_after(told, known, reached) if reached >= 0 else _ending(told)
     texts: list[int] = []
     so_far = ""
     open_run = True
@@ -153,6 +155,16 @@ def _all_text(frames: Iterable[Frame]) -> str:
 def _keys(frames: Sequence[Frame]) -> list[bytes | None]:
     """A key for each frame, None for the agent's text."""
     return [None if said_by_agent(one) is not None else key_of(one) for one in frames]
+
+
+def _text_after(frames: Sequence[Frame], keys: Sequence[bytes | None], place: int) -> str:
+    """The agent's text between the frame at `place` and the next one that is none."""
+    parts: list[str] = []
+    for index in range(place + 1, len(frames)):
+        if keys[index] is not None:
+            break
+        parts.append(said_by_agent(frames[index]) or "")
+    return "".join(parts)
 
 
 def _ending(frames: Sequence[Frame]) -> str:

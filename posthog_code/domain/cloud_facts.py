@@ -104,6 +104,8 @@ class CloudFacts:
             self.started = self.prompted = True
             self.turns += 1
             self.asks.clear()
+        elif name == "git_checkpoint" and mapping(params.get("device")).get("type") == "local":
+            self.prompted = True  # handed over from a machine: the agent waits for what we say
         elif name == "permission_response":
             reply_to = text(params.get("requestId"))
             for request_id, one in tuple(self.asks.items()):
@@ -152,4 +154,3 @@ def _questions(call: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ..
         labels = tuple(text(mapping(o).get("label")) for o in options) if isinstance(options, list) else ()
         found.append((text(mapping(one).get("question")), labels))
     return tuple(found)
-

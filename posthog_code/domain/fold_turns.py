@@ -260,6 +260,8 @@ def prompt_parts(content: Any) -> tuple[str, tuple[str, ...]]:
         if not isinstance(block, Mapping):
             continue
         kind = block.get("type")
+        if is_hidden(block):
+            continue
         if kind == "text" and isinstance(block.get("text"), str):
             texts.append(block["text"])
         elif kind == "resource_link":
@@ -270,6 +272,13 @@ def prompt_parts(content: Any) -> tuple[str, tuple[str, ...]]:
             uri = str(block.get("uri") or "")
             attachments.append(_place(uri) if uri else str(kind))
     return "\n".join(texts), tuple(one for one in attachments if one)
+
+
+def is_hidden(block: Mapping[str, Any]) -> bool:
+    """Whether a content block is for the agent only."""
+    notes = block.get("annotations")
+    audience = notes.get("audience") if isinstance(notes, Mapping) else None
+    return isinstance(audience, list) and bool(audience) and "user" not in audience
 
 
 def _place(uri: str) -> str:

@@ -163,6 +163,8 @@ class Session:
     """Start time of the process as the OS gives it, so that a reused pid is never taken for ours."""
     agent_name: str = ""
     """Name and version that the agent gave at `initialize`."""
+    context: str = ""
+    """What the agent is told with the next prompt and the person does not see: a conversation that it was not in."""
     synced_at: float = 0.0
     """Of a cloud session: when the cloud was last heard of, while it cannot be reached; 0.0 when all is fresh."""
 

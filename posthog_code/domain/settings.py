@@ -34,6 +34,8 @@ class Settings:
     custom_agents: Mapping[str, str] = field(default_factory=dict)
     """Name to command line of agents added by hand."""
     draft_pull_requests: bool = False
+    cloud_filter: str = "all"
+    """Which cloud tasks are listed: a CloudFilter."""
 
 
 def to_json(settings: Settings) -> dict[str, Any]:

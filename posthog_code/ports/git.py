@@ -305,6 +305,9 @@ class Transfer(Protocol):
         """Make a foreign snapshot one of ours, kept by the hidden `ref`, that is to be restored on `branch`. `data` is
         a git pack or bundle, or nothing when its objects are here. Raises NotFound when something is missing."""
 
+    async def tree(self, repository: Path, commit: str) -> str:
+        """Tree of a commit."""
+
     async def meet(self, repository: Path, branch: str, commit: str) -> Meeting:
         """Compare the local branch with a commit that is here."""
 

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from posthog_code.services.account import AccountService
     from posthog_code.services.agents import Agents
     from posthog_code.services.changes import ChangesService
+    from posthog_code.services.cloud_sessions import AllSessions
+    from posthog_code.services.cloud_tasks import CloudTasks
+    from posthog_code.services.handover import Handover
     from posthog_code.services.logs import Logs
     from posthog_code.services.pull_requests import PullRequests
     from posthog_code.services.rebuild import Rebuild
@@ -16,7 +20,6 @@ if TYPE_CHECKING:
     from posthog_code.services.restore import Restore
     from posthog_code.services.reviews import Reviews
     from posthog_code.services.scope import Scope
-    from posthog_code.services.sessions import Sessions
     from posthog_code.services.settings import SettingsService
     from posthog_code.services.store import Store
     from posthog_code.services.tasks import Tasks
@@ -29,13 +32,16 @@ class Services:
     scope: Scope
     repositories: Repositories
     tasks: Tasks
-    sessions: Sessions
+    sessions: AllSessions
     changes: ChangesService
     reviews: Reviews
     pull_requests: PullRequests
     agents: Agents
     settings: SettingsService
     logs: Logs
+    account: AccountService
+    cloud: CloudTasks
+    handover: Handover
     restore: Restore
     reconcile: Reconcile
     rebuild: Rebuild

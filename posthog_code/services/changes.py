@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from posthog_code.domain.changes import ChangeSet, Scope
-from posthog_code.domain.errors import NotFound
+from posthog_code.domain.errors import NotFound, UserError
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import DiffStat, Task, TaskPhase
@@ -17,6 +19,9 @@ from posthog_code.ports.git import Changes, Checkpoints, Git, Watcher
 from posthog_code.services import edits
 from posthog_code.services.scope import Scope as RunScope
 from posthog_code.services.store import Store
+
+log = logging.getLogger("changes")
+_AWAY = (TaskPhase.ARCHIVED, TaskPhase.DELETED)
 
 
 class ChangesService:
@@ -143,30 +148,26 @@ class ChangesService:
             del self._watches[task_id]
 
     async def _follow(self, task_id: TaskId) -> None:
-        task = await self._set_up(task_id)
-        path = Path(task.path)
-        if not task.path or not path.is_dir() or task.phase is TaskPhase.ARCHIVED:
-            return
-        await self._try_refresh(task_id)
-        async for _event in self._watcher.changes(path):
-            await self._try_refresh(task_id)
-
-    async def _set_up(self, task_id: TaskId) -> Task:
-        """The task, once it has its folder; a task in view may still be waiting for it."""
         changed = asyncio.Event()
         unsubscribe = self._store.subscribe(lambda topics: changed.set() if Topic("task", task_id) in topics else None)
-        waiting = (TaskPhase.SETTING_UP, TaskPhase.SETUP_FAILED)
         try:
-            while not (task := self._task(task_id)).path and task.phase in waiting:
-                changed.clear()
+            while (task := self._store.state.tasks.get(task_id)) is not None:
+                path = Path(task.path)
+                if task.path and task.phase not in _AWAY and path.is_dir():
+                    await self._try_refresh(task_id)
+                    with contextlib.suppress(UserError):
+                        async for _event in self._watcher.changes(path):
+                            await self._try_refresh(task_id)
+                # Its folder is not there (yet): set-up or a restore will tell.
                 await changed.wait()
+                changed.clear()
         finally:
             unsubscribe()
-        return task
 
     async def _try_refresh(self, task_id: TaskId) -> None:
+        """What cannot be read now (the worktree went away, git is busy) leaves the last known list."""
         try:
             await self.refresh(task_id)
-        except NotFound:
-            # The worktree went away under us: its last known list stays.
+        except UserError as error:
+            log.info("changes of task %s: %s %s", task_id, error, error.detail)
             self._store.touch(Topic("changes", task_id))

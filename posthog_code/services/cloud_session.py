@@ -1,4 +1,4 @@
-"""The session of a task whose agent is in the cloud: what panels and `Sessions` ask of a session, over a watched run."""
+"""The session of a task whose agent is in the cloud: what panels ask of a session, over a watched run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,13 @@ class CloudSession:
     """The same surface as SessionActor. Its turns run elsewhere: closing it only stops watching."""
 
     def __init__(
-        self, parts: SessionParts, task_id: TaskId, session_id: SessionId, *, pace: Pace = Pace(), patience: float = 20.0
+        self,
+        parts: SessionParts,
+        task_id: TaskId,
+        session_id: SessionId,
+        *,
+        pace: Pace = Pace(),
+        patience: float = 20.0,
     ) -> None:
         self._parts = parts
         self.task_id = task_id
@@ -78,6 +84,11 @@ class CloudSession:
     @property
     def link_state(self) -> Link:
         return self._link
+
+    @property
+    def problem(self) -> UserError | None:
+        """Why the run cannot be followed, or the next message is not sent."""
+        return self._problem or self._sender.problem
 
     @property
     def watch_run(self) -> CloudRun | None:
@@ -176,7 +187,19 @@ class CloudSession:
         self._facts, self._info = CloudFacts(), None
         self.stream.note("run", run=run_id)
         self.start()
-        self._touch()
+        self.touch()
+
+    async def follow_run(self, run_id: str) -> None:
+        """Another run of the task was started elsewhere."""
+        if run_id == self.task.cloud_run_id:
+            return
+        if self._watching is not None:
+            await self.switch(run_id)
+            return
+        await self._parts.store.update(
+            lambda state: edits.edit_task(state, self.task_id, cloud_run_id=run_id), *edits.task_topics(self.task_id)
+        )
+        self._facts, self._info = CloudFacts(), None
 
     # -- what the run tells (RunSink) --------------------------------------------------------------------------
 
@@ -188,7 +211,7 @@ class CloudSession:
             if (said := prompt_text(frame)) is not None:
                 self._sender.prompt_seen(said)
         self._news = self._news or (live and (self._facts.turns > turns or len(self._facts.asks) > asks))
-        self._touch()
+        self.touch()
         if self._facts.turns > turns or (self._facts.started and not self.stream.transcript.running):
             self.kick()
 
@@ -200,7 +223,7 @@ class CloudSession:
             known = self._facts.asks.get(request_id)
             one.reply_to = one.reply_to or (known.reply_to if known else "")
         self._facts = facts
-        self._touch()
+        self.touch()
 
     def permission(self, event: Mapping[str, Any]) -> None:
         reply_to = text(event.get("requestId"))
@@ -211,7 +234,7 @@ class CloudSession:
             self.stream.note("permission", requestId=reply_to, toolCall={"toolCallId": call})
         if not paired:
             asyncio.get_running_loop().call_later(_REQUEST_WAIT, self._show_alone, dict(event))
-        self._touch()
+        self.touch()
 
     def _show_alone(self, event: dict[str, Any]) -> None:
         """The agent's own request did not come: the permission is shown by what the stream said of it."""
@@ -235,7 +258,7 @@ class CloudSession:
             self._facts.asks.clear()
             self._tell_end(run)
             self._news = self._news or (before is not None and not before.over)
-        self._touch()
+        self.touch()
         self.kick()
 
     def _tell_end(self, run: CloudRunInfo) -> None:
@@ -252,7 +275,7 @@ class CloudSession:
 
     def link(self, link: Link, error: UserError | None, heard_at: float) -> None:
         self._link, self._problem, self._heard_at = link, error, heard_at
-        self._touch()
+        self.touch()
 
     # -- SessionActor's surface --------------------------------------------------------------------------------
 
@@ -269,6 +292,10 @@ class CloudSession:
 
     def release_queue(self) -> None:
         self._sender.release()
+
+    def retry_sending(self) -> None:
+        """Send what waits although it failed; a run that never came up is begun afresh."""
+        self._sender.retry()
 
     async def started(self) -> None:
         """Until the agent is up, or cannot be."""
@@ -291,7 +318,7 @@ class CloudSession:
         try:
             await self.command("cancel", {})
         finally:
-            self._touch()
+            self.touch()
 
     async def end_run(self, reason: str = "") -> None:
         """End the run and its sandbox for good; the conversation can go on as a new run."""
@@ -328,7 +355,7 @@ class CloudSession:
             self._answering.discard(request_id)
         self.stream.note("answered", requestId=request_id, answer=words, by=by)
         self._facts.close(request_id)
-        self._touch()
+        self.touch()
 
     async def _send_reply(self, request_id: RequestId, params: dict[str, Any]) -> bool:
         """False when the agent does not wait for it. The server takes one answer for each id."""
@@ -339,14 +366,14 @@ class CloudSession:
                 return True
             except Refused:
                 self._facts.close(request_id)
-                self._touch()
+                self.touch()
                 # After an answer that got lost, "nobody waits for it" means that it arrived.
                 return unsure
             except OutcomeUnknown:
                 if unsure:
                     raise
                 unsure = True
-                if await self._until(lambda: request_id not in self._facts.asks, self._sender.patience / 4):
+                if await self.until(lambda: request_id not in self._facts.asks, self._sender.patience / 4):
                     return True
 
     async def _find_reply(self, one: OpenAsk) -> None:
@@ -355,7 +382,7 @@ class CloudSession:
             return
         await self._stop_watching()
         self.start()
-        if not await self._until(lambda: bool(self._reply_of(one)), _REPLY_WAIT):
+        if not await self.until(lambda: bool(self._reply_of(one)), _REPLY_WAIT):
             raise Refused(
                 "This can only be answered where it was seen live.",
                 "Answer it in PostHog, or stop the turn and say what to do.",
@@ -372,7 +399,7 @@ class CloudSession:
             raise NotReady("The agent in the cloud is not running.", "It can be set once it does.")
         result = await self.command("set_config_option", {"configId": option_id, "value": value})
         self._facts.session = after_result(self._facts.session, result)
-        self._touch()
+        self.touch()
 
     async def close(self) -> None:
         """Stop watching; the run goes on in the cloud."""
@@ -402,7 +429,7 @@ class CloudSession:
             return SessionPhase.STARTING
         return SessionPhase.READY if self._facts.prompted else SessionPhase.STARTING
 
-    def _touch(self) -> None:
+    def touch(self) -> None:
         """Something changed: publish it, once for many."""
         self._dirty = True
         waiting, self._changed = self._changed, asyncio.Event()
@@ -417,7 +444,7 @@ class CloudSession:
 
     async def _publish_once(self) -> None:
         news, self._news = self._news, False
-        facts, info, problem = self._facts.session, self._info, self._problem or self._sender.problem
+        facts, info, problem = self._facts.session, self._info, self.problem
         failed = info.error if info is not None and info.status == "failed" else ""
         lost = self._link in (Link.BROKEN, Link.LOST, Link.GONE)
         fields: dict[str, Any] = {
@@ -444,6 +471,11 @@ class CloudSession:
 
         await self._parts.store.update(change, Topic("session", self.task_id), *edits.task_topics(self.task_id))
 
+    async def settled(self) -> None:
+        """Until the state says what is known."""
+        while self._publishing is not None and not self._publishing.done():
+            await asyncio.wait([self._publishing])
+
     async def _set(self, **fields: Any) -> None:
         await self._parts.store.update(
             lambda state: edits.edit_session(state, self._id, **fields), Topic("session", self.task_id)
@@ -452,7 +484,7 @@ class CloudSession:
     async def _change(self) -> None:
         await self._changed.wait()
 
-    async def _until(self, condition: Any, seconds: float) -> bool:
+    async def until(self, condition: Any, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
                 while not condition():

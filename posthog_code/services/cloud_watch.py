@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from posthog_code.domain import cloud_parse as parse
 from posthog_code.domain.cloud import CloudRunInfo
-from posthog_code.domain.cloud_entries import at_of, differs, extension, frame_of, is_piece, news
+from posthog_code.domain.cloud_entries import at_of, differs, extension, frame_of, is_piece, news, said_by_agent
 from posthog_code.domain.errors import NotFound, NotSignedIn, Offline, RateLimited, UserError
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.cloud import Cloud, StreamEvent
@@ -161,6 +161,12 @@ class CloudRun:
                 if await self._pause(wait):
                     attempts = 0
 
+    def _spawn(self, coro: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        try:
+            return self._scope.spawn(coro, name)
+        except RuntimeError:
+            raise asyncio.CancelledError from None  # the session was closed meanwhile
+
     async def _give_up(self, error: UserError) -> None:
         self._retry.clear()
         self._tell(Link.LOST, error)
@@ -171,8 +177,8 @@ class CloudRun:
     async def _pause(self, seconds: float) -> bool:
         """Wait; True when somebody wants it tried at once."""
         self._retry.clear()
-        waiting = self._scope.spawn(self._retry.wait(), "retry")
-        sleeping = self._scope.spawn(_sleep(self._sleep, seconds), "pause")
+        waiting = self._spawn(self._retry.wait(), "retry")
+        sleeping = self._spawn(_sleep(self._sleep, seconds), "pause")
         try:
             await asyncio.wait([waiting, sleeping], return_when=asyncio.FIRST_COMPLETED)
             return self._retry.is_set()
@@ -188,11 +194,13 @@ class CloudRun:
             # The server may have dropped what came meanwhile, and does not tell: begin as if for the first time.
             self._last_id = ""
         first = not self._last_id
+        if first:
+            self._ids.clear()  # what was held back when a join failed comes again
         self._doubtful = self._doubtful or not first
         self._read_done, self._problem = False, None
         self._held = [] if first else None
-        reading = self._scope.spawn(_outcome(self._read()), "stream")
-        joining = self._scope.spawn(_outcome(self._join()), "join") if first else None
+        reading = self._spawn(_outcome(self._read()), "stream")
+        joining = self._spawn(_outcome(self._join()), "join") if first else None
         try:
             if joining is not None:
                 await asyncio.wait([reading, joining], return_when=asyncio.FIRST_COMPLETED)
@@ -204,6 +212,9 @@ class CloudRun:
                 if isinstance(joined, BaseException):
                     raise joined
             ended = await reading
+            if (current := asyncio.current_task()) is not None and current.cancelling():
+                # A client library may turn its cancellation into an error of the connection.
+                raise asyncio.CancelledError
         finally:
             reading.cancel()
             if joining is not None:
@@ -315,7 +326,7 @@ class CloudRun:
         last = next((event.id for event in reversed(events) if event.id), "")
         self._last_id = last or self._last_id
         if turn_over and self._doubtful and (self._checking is None or self._checking.done()):
-            self._checking = self._scope.spawn(self._check(), "check")
+            self._checking = self._spawn(self._check(), "check")
 
     def _take(self, frames: list[Timed]) -> None:
         if frames:
@@ -343,15 +354,11 @@ class CloudRun:
 
     async def _join(self) -> None:
         """The stored log first, then what the stream has kept and is not in it. From then on the stream alone."""
-        stored = await self._stored()
-        before, since = await self._sink.stream.received(self.run_id)
-        told = [*before, *since]
-        missing = [stored[i] for i in news([frame for frame, _ in told], [frame for frame, _ in stored])]
-        self._take(missing)
-        told += missing
+        await self._reconcile()
         await self._caught_up()
+        before, since = await self._sink.stream.received(self.run_id)
         held, self._held = self._held or [], None
-        self._apply(held, told)
+        self._apply(held, [*before, *since])
         if not self._read_done:
             self._tell(Link.LIVE, None)
 
@@ -406,8 +413,10 @@ class CloudRun:
         if not missing and not differs(theirs[:tail], ours):
             if live:
                 return False
-            self._take(own[tail:])
-            return True
+            half = bool(ours) and said_by_agent(ours[-1]) is not None and said_by_agent(theirs[tail]) is not None
+            if not half:
+                self._take(own[tail:])
+                return True
         if live:
             own, theirs = own[:tail], theirs[:tail]
         self.repairs += 1

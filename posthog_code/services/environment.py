@@ -10,6 +10,8 @@ from posthog_code.domain.task import Repository, Task
 _FROZEN_LEFTOVERS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "QT_PLUGIN_PATH", "QML2_IMPORT_PATH")
 _NEVER = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "QT_QPA_PLATFORM")
 PORTS_PER_TASK = 10
+RUN_ID = "POSTHOG_CODE_RUN_ID"
+"""What every process of a run inherits, so that it can be found and ended after a crash (ports.agent.AgentHost)."""
 
 
 def task_environment(
@@ -41,6 +43,11 @@ def task_environment(
         env["POSTHOG_CODE_PORT"] = str(task.port_base)
         env["POSTHOG_CODE_PORT_END"] = str(task.port_base + PORTS_PER_TASK - 1)
     return env
+
+
+def marked(env: Mapping[str, str], task: Task) -> dict[str, str]:
+    """For processes that are not started by the agent host, which marks its own."""
+    return {**env, RUN_ID: task.session_id}
 
 
 def free_port_base(taken: set[int], first: int = 42_000, last: int = 59_000) -> int:

@@ -53,6 +53,9 @@ def merged(mine: AppState, disk: AppState) -> tuple[AppState, frozenset[Topic]]:
     if disk.settings != mine.settings:
         told.add(Topic("settings"))
         state = replace(state, settings=disk.settings)
+    if disk.account != mine.account:
+        told.add(Topic("account"))
+        state = replace(state, account=disk.account)
     return (state, frozenset(told)) if told else (mine, frozenset())
 
 

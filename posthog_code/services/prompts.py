@@ -36,6 +36,11 @@ def prompt_blocks(text: str, attachments: Sequence[str], folder: Path, *, images
     return blocks
 
 
+def hidden_block(text: str) -> dict[str, Any]:
+    """For the agent only (ACP: a block's audience)."""
+    return {"type": "text", "text": text, "annotations": {"audience": ["assistant"]}}
+
+
 def _mentioned(text: str, folder: Path) -> list[Path]:
     found: list[Path] = []
     for match in _MENTION.finditer(text):

@@ -41,12 +41,11 @@ async def place_of(store: Store, git: Git, forge: Forge, task_id: TaskId) -> Pla
     repository = store.state.repository_of(task_id)
     if task is None or repository is None:
         raise NotFound("This task is not there any more.")
-    url = repository.remote_url
-    if not url:
-        try:
-            url = (await git.facts(Path(repository.path))).remote_url
-        except UserError:
-            url = ""
+    try:
+        # Git is asked each time: a remote may be added or moved after the repository was registered.
+        url = (await git.facts(Path(repository.path))).remote_url or repository.remote_url
+    except UserError:
+        url = repository.remote_url
     base = (task.base or repository.default_branch).removeprefix("origin/")
     return Place(task, repository, Path(task.path), forge.locate(url) if url else None, url, base)
 

@@ -101,6 +101,8 @@ class Rebuild:
         return [one for one in found if one.task_id not in state.tasks]
 
     async def _restore(self, found: _Found) -> bool:
+        if found.facts.task.get("workspace") == Workspace.CLOUD.value:
+            raise NotFound("It ran in the cloud.", "PostHog still has it.")
         folder = found.repository or found.facts.folder
         if not folder:
             raise NotFound("Its journal names no repository.", "", str(self._journals.path(found.session_id)))

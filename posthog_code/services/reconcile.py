@@ -11,7 +11,7 @@ from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import SessionId
 from posthog_code.domain.session import Session, SessionPhase
 from posthog_code.domain.state import AppState
-from posthog_code.domain.task import StepState, Task, TaskPhase, with_step
+from posthog_code.domain.task import StepState, Task, TaskPhase, Workspace, with_step
 from posthog_code.ports.agent import AgentHost
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.storage import Journals
@@ -41,22 +41,34 @@ class Reconcile:
 
         Sessions that another living process drives are left alone.
         """
-        sessions = [s for s in self._store.state.sessions.values() if _unsettled(s) and not self._journals.in_use(s.id)]
-        await asyncio.to_thread(self._end_survivors, sessions)
+        state = self._store.state
+        # A run in the cloud did not end with us: it is looked at again when somebody does.
+        away = {task.session_id for task in state.tasks.values() if task.workspace is Workspace.CLOUD}
+        sessions = [
+            s
+            for s in state.sessions.values()
+            if s.id not in away and _unsettled(s) and not self._journals.in_use(s.id)
+        ]
+        cut = [
+            task
+            for task in self._store.state.tasks.values()
+            if task.phase is TaskPhase.SETTING_UP and not self._journals.in_use(task.session_id)
+        ]
+        await asyncio.to_thread(self._end_survivors, sessions, [task.session_id for task in cut])
         interrupted = 0
         for session in sessions:
             interrupted += await self._settle(session)
-        for task in tuple(self._store.state.tasks.values()):
-            if task.phase is TaskPhase.SETTING_UP and not self._journals.in_use(task.session_id):
-                await self._stop_setup(task)
+        for task in cut:
+            await self._stop_setup(task)
         return interrupted
 
-    def _end_survivors(self, sessions: list[Session]) -> None:
+    def _end_survivors(self, sessions: list[Session], set_ups: list[SessionId]) -> None:
         """Processes of an earlier run: by pid and start time, and by the mark that each of them carries."""
         for session in sessions:
             if session.pid and self._host.reap(session.pid, session.pid_started):
                 log.warning("ended agent process %d of an earlier run", session.pid)
-        if sessions and (ended := self._host.reap_marked([s.id for s in sessions])):
+        run_ids = [*(session.id for session in sessions), *set_ups]
+        if run_ids and (ended := self._host.reap_marked(run_ids)):
             log.warning("ended %d more processes of earlier runs", ended)
 
     async def _settle(self, session: Session) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from posthog_code.domain.changes import Scope
@@ -19,13 +20,21 @@ class Restore:
     """Files only: the branch, its commits, what is staged and the conversation stay as they are."""
 
     def __init__(
-        self, store: Store, checkpoints: Checkpoints, changes: Changes, listing: ChangesService, clock: Clock
+        self,
+        store: Store,
+        checkpoints: Checkpoints,
+        changes: Changes,
+        listing: ChangesService,
+        clock: Clock,
+        claim: Callable[[TaskId], None],
     ) -> None:
+        """`claim` keeps other programs from working in the task; it raises Conflict while one does."""
         self._store = store
         self._checkpoints = checkpoints
         self._changes = changes
         self._listing = listing
         self._clock = clock
+        self._claim = claim
 
     async def own_edits(self, task_id: TaskId) -> tuple[str, ...]:
         """Files that differ from what the last turn left: the person's own edits, which a restore would take away."""
@@ -49,6 +58,7 @@ class Restore:
         commit = next((turn.checkpoint_before for turn in turns if turn.number == number), "")
         if not commit:
             raise NotFound(f"There is no checkpoint from before turn {number}.", "Revert single changes in the diff.")
+        self._claim(task_id)
         folder = Path(task.path)
         wanted = await self._checkpoints.read(folder, commit)
         token = self._clock.new_id()
@@ -63,6 +73,7 @@ class Restore:
     async def undo(self, task_id: TaskId, commit: str) -> None:
         """Put back what `before_turn` has replaced. Raises as it does."""
         task = self._idle(task_id)
+        self._claim(task_id)
         folder = Path(task.path)
         snapshot = await self._checkpoints.read(folder, commit)
         ref = f"refs/posthog-code/{task_id}/restore-{self._clock.new_id()}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    # Imported where it is used: a window is on the screen before anything is spawned.
+    import asyncio
 
 T = TypeVar("T")
 OnError = Callable[[str, BaseException], None]
@@ -38,6 +41,8 @@ class Scope:
         if self._closed:
             coro.close()
             raise RuntimeError(f"scope {self.name} is closed")
+        import asyncio
+
         task = asyncio.get_running_loop().create_task(coro, name=f"{self.name}/{name}")
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -50,6 +55,8 @@ class Scope:
 
     async def close(self, grace: float = 5.0) -> list[str]:
         """Cancel everything, children first, and wait. Gives the names of what refused to stop within `grace` s."""
+        import asyncio
+
         self._closed = True
         stuck: list[str] = []
         for scope in tuple(self._children):
@@ -69,6 +76,8 @@ class Scope:
 
 async def carried_through(work: Coroutine[Any, Any, T]) -> T:
     """Await to its end what must not be half done; a cancellation of the caller comes afterwards."""
+    import asyncio
+
     running = asyncio.get_running_loop().create_task(work)  # owned: awaited below whatever happens
     try:
         return await asyncio.shield(running)

@@ -93,12 +93,53 @@ class Sessions:
         The note also says what cannot be seen from a worktree, so that a lost database can be rebuilt.
         """
         kept = self._parts.attachments.keep(task.id, attachments)
-        repository = self._store.state.repositories.get(task.repository_id)
-        facts = facts_of(task, repository.path if repository else "")
-        params = {"text": task.prompt, "attachments": list(kept), "task": facts}
         stream = Stream(self._parts, task.id, task.session_id, task.path)
         self._streams[task.id] = stream
-        stream.note("prompt", **params)
+        stream.note("prompt", **self._first_note(task, kept))
+
+    def _first_note(self, task: Task, attachments: Sequence[str]) -> dict[str, Any]:
+        repository = self._store.state.repositories.get(task.repository_id)
+        facts = facts_of(task, repository.path if repository else "")
+        return {"text": task.prompt, "attachments": list(attachments), "task": facts}
+
+    async def seed(self, task_id: TaskId, lines: Sequence[tuple[dict[str, Any], str, float]]) -> None:
+        """Give a session that no agent was in yet the conversation that it goes on from: frames with direction and
+        UNIX time (s). They take the place of what an attempt that was cut short has left."""
+        task = self._task(task_id)
+        if (actor := self._actors.get(task_id)) is not None:
+            await actor.close()
+        self.release(task)
+        note = {"jsonrpc": "2.0", "method": "_posthog_code/prompt", "params": self._first_note(task, ())}
+
+        def write() -> None:
+            self._parts.journals.remove(task.session_id)
+            journal = self._parts.journals.open(task.session_id)
+            journal.append(note, "note", lines[0][2] if lines else self._parts.clock.now())
+            for frame, direction, at in lines:
+                journal.append(frame, direction, at)
+            journal.sync()
+            journal.close()
+
+        await asyncio.to_thread(write)
+        self.claim(task_id)
+        self._store.touch(Topic("transcript", task_id))
+
+    def journaled(self, task_id: TaskId) -> list[tuple[dict[str, Any], str, float]]:
+        """All that the journal of a task's session has; may block for a long one."""
+        return list(self._parts.journals.read(self._task(task_id).session_id))
+
+    def journaled_since(self, task_id: TaskId, start: int) -> tuple[list[tuple[dict[str, Any], str, float]], int]:
+        """What is in it from the byte `start` on, and where that ends; may block for a long one."""
+        found: list[tuple[dict[str, Any], str, float]] = []
+        located = self._parts.journals.read_located(self._task(task_id).session_id, start)
+        for frame, direction, at, offset, length in located:
+            found.append((frame, direction, at))
+            start = offset + length
+        return found, start
+
+    def note(self, task_id: TaskId, name: str, **params: Any) -> None:
+        """Write something of ours into the conversation. Raises Conflict while another program drives it."""
+        self._stream(task_id).note(name, **params)
 
     def forget(self, task: Task) -> None:
         """Take `first_prompt` back: the task could not be saved."""
@@ -114,6 +155,11 @@ class Sessions:
     def claim(self, task_id: TaskId) -> None:
         """Keep other programs out of this session. Raises Conflict while one of them drives it."""
         self._stream(task_id).hold()
+
+    def unlock(self, task_id: TaskId) -> None:
+        """Let other programs have a session, if nothing of it runs here; the conversation stays."""
+        if task_id not in self._actors and (stream := self._streams.get(task_id)) is not None:
+            stream.close()
 
     def kick(self, task_id: TaskId) -> None:
         if not self._closed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from posthog_code.ports.clock import Clock
 from posthog_code.ports.git import Git, Worktrees
 from posthog_code.ports.process import Commands
 from posthog_code.services import edits
-from posthog_code.services.environment import task_environment
+from posthog_code.services.environment import marked, task_environment
 from posthog_code.services.logs import Logs
 from posthog_code.services.scope import carried_through
 from posthog_code.services.store import Store
 
 WORKTREE, FILES, SCRIPT, CHECKOUT = "worktree", "files", "script", "checkout"
 _SHOWN_LINES = 12
+StepAction = Callable[[Task, Repository], Awaitable[str]]
+"""Does one step and gives its detail. It may be called again after it was cut short."""
 
 
 def first_steps(draft: TaskDraft, repository: Repository) -> tuple[Step, ...]:
@@ -56,6 +59,11 @@ class TaskSetup:
         self._logs = logs
         self._clock = clock
         self._default_dir = worktrees_dir
+        self._learned: dict[str, StepAction] = {}
+
+    def learn(self, actions: Mapping[str, StepAction]) -> None:
+        """Steps of other sagas of a task, which are shown, saved and tried again as those of the set-up are."""
+        self._learned.update(actions)
 
     async def run(self, task_id: TaskId, *, skip_script: bool = False) -> bool:
         """Do the steps that are not done. True when the workspace is ready.
@@ -121,7 +129,13 @@ class TaskSetup:
         await self._move(task_id, step.id, StepState.RUNNING)
         task = self._store.state.tasks[task_id]
         repository = self._store.state.repositories[task.repository_id]
-        actions = {WORKTREE: self._worktree, FILES: self._files, SCRIPT: self._script, CHECKOUT: self._checkout}
+        actions: dict[str, StepAction] = {
+            WORKTREE: self._worktree,
+            FILES: self._files,
+            SCRIPT: self._script,
+            CHECKOUT: self._checkout,
+            **self._learned,
+        }
         try:
             detail = await actions[step.id](task, repository)
         except StorageFailed:
@@ -149,7 +163,7 @@ class TaskSetup:
         root = Path(repository.path)
         base = task.base or repository.default_branch
         commit = await self._git.resolve(root, base)
-        folder = self._folder(repository)
+        folder = self.folder(repository)
 
         def on_line(line: str) -> None:
             self._logs.write(task.id, LogSource.GIT, line)
@@ -157,7 +171,7 @@ class TaskSetup:
         wanted = task.branch or repository.branch_prefix + slug(task.title)
         chosen = wanted
         for number in range(2, 100):
-            path = _free(folder / slug(chosen.removeprefix(repository.branch_prefix), 60))
+            path = free_path(folder / slug(chosen.removeprefix(repository.branch_prefix), 60))
             try:
                 facts = await self._worktrees.add(
                     root, path, branch=chosen, base=commit, task_id=task.id, on_line=on_line
@@ -173,7 +187,8 @@ class TaskSetup:
             return facts.branch
         raise Conflict("No free branch name was found.", "Give the task another title.", wanted)
 
-    def _folder(self, repository: Repository) -> Path:
+    def folder(self, repository: Repository) -> Path:
+        """Where the worktrees of a repository are made."""
         chosen = self._store.state.settings.worktrees_dir
         root = Path(chosen).expanduser() if chosen else self._default_dir
         return root / f"{slug(repository.name)}-{repository.id[:6].lower()}"
@@ -193,7 +208,7 @@ class TaskSetup:
             del tail[:-_SHOWN_LINES]
 
         code = await self._commands.shell(
-            repository.setup_script, Path(task.path), task_environment(task, repository), on_line
+            repository.setup_script, Path(task.path), marked(task_environment(task, repository), task), on_line
         )
         if code:
             name = repository.setup_script.strip().splitlines()[0]
@@ -233,7 +248,7 @@ class TaskSetup:
                     )
 
 
-def _free(path: Path) -> Path:
+def free_path(path: Path) -> Path:
     """The path, or the next one with a number that nothing has."""
     number, free = 2, path
     while free.exists() or free.is_symlink():

@@ -87,6 +87,10 @@ class Shelf:
 
     # -- the law of deletion -----------------------------------------------------------------------------------
 
+    async def put_away(self, task: Task) -> dict[str, Any]:
+        """Move the worktree of a task to trash that goes on elsewhere; gives the fields that say where it is."""
+        return await self._put_away(task)
+
     async def _put_away(self, task: Task) -> dict[str, Any]:
         await self._stop_run(task.id)
         path = Path(task.path)

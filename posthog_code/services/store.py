@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from posthog_code.domain.state import AppState, Topic
-from posthog_code.ports.storage import Database
 from posthog_code.services.merge import merged
 from posthog_code.services.scope import carried_through
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from posthog_code.ports.storage import Database
 
 Listener = Callable[[frozenset[Topic]], None]
 
@@ -20,7 +24,16 @@ class Store:
         self._database = database
         self._state = state
         self._listeners: list[Listener] = []
-        self._lock = asyncio.Lock()
+        self._turns: asyncio.Lock | None = None
+
+    @property
+    def _lock(self) -> asyncio.Lock:
+        """Made by the first change: the state is shown before there is a loop, and before asyncio is imported."""
+        if self._turns is None:
+            import asyncio
+
+            self._turns = asyncio.Lock()
+        return self._turns
 
     @property
     def state(self) -> AppState:

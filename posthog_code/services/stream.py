@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from typing import Any
 
-from posthog_code.domain.errors import UserError
+from posthog_code.domain.errors import StorageFailed, UserError
 from posthog_code.domain.fold import Fold
 from posthog_code.domain.ids import SessionId, TaskId
+from posthog_code.domain.logs import LogSource
 from posthog_code.domain.state import Topic
 from posthog_code.domain.transcript import Transcript
 from posthog_code.ports.storage import Journal
 from posthog_code.services.session_parts import SessionParts
+
+_SYNC_EVERY = 5.0
 
 
 class Stream:
@@ -113,6 +117,16 @@ class Stream:
         """Flush to disk; blocks."""
         if self._journal is not None:
             self._journal.sync()
+
+    async def sync_regularly(self) -> None:
+        """While a turn runs."""
+        while True:
+            await asyncio.sleep(_SYNC_EVERY)
+            try:
+                await asyncio.to_thread(self.sync)
+            except StorageFailed as error:
+                # The end of the turn tries again, and tells it.
+                self._parts.logs.write(self._task_id, LogSource.AGENT, str(error), level="warning", data=error.detail)
 
     def close(self) -> None:
         """Let go of the journal; the transcript stays."""

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from posthog_code.domain.errors import InvalidInput, NotFound, StorageFailed
+from posthog_code.domain.errors import Conflict, InvalidInput, NotFound, StorageFailed
 from posthog_code.domain.ids import SessionId, TaskId
 from posthog_code.domain.session import Session
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import (
     Repository,
+    Step,
     Task,
     TaskDraft,
     TaskPhase,
@@ -38,6 +39,8 @@ class TaskHooks:
     """Take that back: the task could not be saved."""
     claim: Callable[[TaskId], None]
     """Keep other programs out of the session. Raises Conflict while one of them drives it."""
+    unlock: Callable[[TaskId], None]
+    """Nothing of the session runs any more: other programs may have it."""
     kick: Callable[[TaskId], None]
     """The workspace is ready: go on with what waits."""
 
@@ -77,14 +80,32 @@ class Tasks:
             state = edits.put_session(edits.put_task(state, task), session)
             return replace(state, drafts={k: v for k, v in state.drafts.items() if k != ""})
 
-        self._hooks.first_prompt(task, draft.attachments)
+        await self._make(task, change, draft.attachments)
+        return task.id
+
+    async def adopt(self, task: Task, session: Session) -> None:
+        """Make a task durable that was put together elsewhere, and do its steps."""
+        await self._make(task, lambda state: edits.put_session(edits.put_task(state, task), session), ())
+
+    async def _make(self, task: Task, change: Callable[[AppState], AppState], attachments: tuple[str, ...]) -> None:
+        self._hooks.first_prompt(task, attachments)
         try:
             await self._store.update(change, *edits.task_topics(task.id), Topic("session", task.id), Topic("drafts"))
         except StorageFailed:
             self._hooks.forget(task)
             raise
         self._start_setup(task.id)
-        return task.id
+
+    async def do_steps(self, task_id: TaskId, steps: tuple[Step, ...]) -> None:
+        """Take a task that is ready through steps that its set-up has learned; prompts wait meanwhile.
+
+        Raises Conflict while other steps run.
+        """
+        if task_id in self._running:
+            raise Conflict("Something else is being done with this task.", "Wait for it, or stop it.")
+        self._hooks.claim(task_id)
+        await self._edit(task_id, steps=steps, phase=TaskPhase.SETTING_UP)
+        self._start_setup(task_id)
 
     def _new_task(self, draft: TaskDraft, repository: Repository) -> Task:
         now = self._clock.now()
@@ -126,12 +147,19 @@ class Tasks:
             await asyncio.wait([running])
 
     async def retry_setup(self, task_id: TaskId) -> None:
-        if task_id not in self._running and self.get(task_id).phase is TaskPhase.SETUP_FAILED:
+        if self.get(task_id).phase is not TaskPhase.SETUP_FAILED:
+            return
+        # It has failed, but may not have come to its very end.
+        await self.wait_for_setup(task_id)
+        if task_id not in self._running:
             await self._setup.reset(task_id)
+        if task_id not in self._running:
             self._start_setup(task_id)
 
     async def continue_without_setup(self, task_id: TaskId) -> None:
         """Go on although the set-up script failed; the worktree is there."""
+        if self.get(task_id).phase is TaskPhase.SETUP_FAILED:
+            await self.wait_for_setup(task_id)
         if task_id not in self._running and self.get(task_id).path:
             self._start_setup(task_id, skip_script=True)
 
@@ -168,7 +196,10 @@ class Tasks:
     async def archive(self, task_id: TaskId) -> None:
         """Stop its run, snapshot and verify, move the worktree to trash, keep the conversation."""
         await self.cancel_setup(task_id)
-        await self._shelf.archive(self.get(task_id))
+        try:
+            await self._shelf.archive(self.get(task_id))
+        finally:
+            self._hooks.unlock(task_id)
 
     async def restore(self, task_id: TaskId) -> None:
         await self._shelf.restore(self.get(task_id))
@@ -176,7 +207,10 @@ class Tasks:
     async def delete(self, task_id: TaskId) -> None:
         """As archive, and off the list; `undo_delete` brings it back with everything."""
         await self.cancel_setup(task_id)
-        await self._shelf.delete(self.get(task_id))
+        try:
+            await self._shelf.delete(self.get(task_id))
+        finally:
+            self._hooks.unlock(task_id)
 
     async def undo_delete(self, task_id: TaskId) -> None:
         await self._shelf.undo_delete(self.get(task_id))

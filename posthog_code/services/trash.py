@@ -154,7 +154,7 @@ def _without(state: AppState, task: Task) -> AppState:
         queue=rest(state.queue),
         comments=rest(state.comments),
         viewed=rest(state.viewed),
-        drafts={key: text for key, text in state.drafts.items() if key != task.id},
+        drafts={key: text for key, text in state.drafts.items() if task.id not in key},
         pull_requests=rest(state.pull_requests),
         publishing=rest(state.publishing),
         changes=rest(state.changes),

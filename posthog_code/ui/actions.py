@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -73,8 +72,6 @@ class Actions:
     ) -> None:
         try:
             result = await coro_factory()
-        except asyncio.CancelledError:
-            raise
         except UserError as error:
             self._finish(name, busy)
             if on_error is not None and _alive(on_error):

@@ -33,7 +33,8 @@ def preload(modules: Sequence[str], parent: QObject, then: Callable[[], object])
 
     A module that cannot be imported is left to whoever needs it: there the error has somebody to tell.
     """
-    thread = threading.Thread(target=_run, args=(tuple(modules),), name="preload", daemon=True)
+    # Not a daemon: an import that goes on while the interpreter ends is a crash.
+    thread = threading.Thread(target=_run, args=(tuple(modules),), name="preload")
     thread.start()
     _Preload(parent, thread, then)
 

@@ -5,6 +5,7 @@
 
 import sys
 import time
+from bisect import bisect_right
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
@@ -19,21 +20,22 @@ _TINT = {"+": QColor(40, 70, 50), "-": QColor(80, 40, 45), "@": QColor(40, 50, 7
 class Rows(QAbstractScrollArea):
     def __init__(self, data: bytes) -> None:
         super().__init__()
-        self.data, self.at, self.starts = data, 0, []
+        self.data, self.at, self.rows = data, 0, 0
+        self.starts: list[int] = []
+        self.firsts: list[int] = []
         self.first = 0.0
         self.step = QFontMetrics(self.font()).height() + 2
         self.timer = QTimer(self, interval=0)
         self.timer.timeout.connect(self.more)
 
     def more(self) -> None:
-        """Count the next slice's rows: their places, nothing else."""
+        """Count the rows of the next slice."""
         end = self.data.rfind(b"\n", self.at, self.at + _SLICE) + 1
-        place = self.at
-        while place < end:
-            self.starts.append(place)
-            place = self.data.find(b"\n", place) + 1
+        self.starts.append(self.at)
+        self.firsts.append(self.rows)
+        self.rows += self.data.count(b"\n", self.at, end)
         self.at = end
-        self.verticalScrollBar().setRange(0, len(self.starts))
+        self.verticalScrollBar().setRange(0, self.rows)
         self.viewport().update()
         if self.at >= len(self.data):
             self.timer.stop()
@@ -46,17 +48,26 @@ class Rows(QAbstractScrollArea):
         print(f"rows first={self.first:.4g} whole={whole:.4g}", flush=True)
         app.exit()
 
+    def lines(self, first: int, count: int) -> list[str]:
+        """So many rows from `first` on; only the slices that hold them are split."""
+        page = max(0, bisect_right(self.firsts, first) - 1)
+        if not self.rows:
+            return []
+        until = bisect_right(self.firsts, first + count)
+        end = self.starts[until] if until < len(self.starts) else self.at
+        found = self.data[self.starts[page] : end].decode().split("\n")
+        return found[first - self.firsts[page] :][:count]
+
     def paintEvent(self, event: QPaintEvent) -> None:
         port = self.viewport()
         top = self.verticalScrollBar().value()
         with QPainter(port) as painter:
-            for number, start in enumerate(self.starts[top : top + port.height() // self.step + 1]):
-                text = self.data[start : self.data.find(b"\n", start)].decode()
+            for number, text in enumerate(self.lines(top, port.height() // self.step + 1)):
                 tint = _TINT.get(text[:1])
                 if tint is not None:
                     painter.fillRect(0, number * self.step, port.width(), self.step, tint)
                 painter.drawText(8, (number + 1) * self.step - 4, text)
-        if self.starts and not self.first:
+        if self.rows and not self.first:
             self.first = (time.perf_counter() - started) * 1000
 
 

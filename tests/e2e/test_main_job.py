@@ -23,6 +23,7 @@ from posthog_code.domain.transcript import AgentText, AskItem, ToolCall, TurnFoo
 from posthog_code.ui.composer.composer import Composer
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.diff.view import DiffView
+from posthog_code.ui.kit.popup import PopupList
 from posthog_code.ui.shell.main_window import MainWindow
 from tests.e2e.person import Person
 
@@ -87,6 +88,8 @@ async def _main_job(world: World) -> None:
     await person.sees(lambda: person.widgets(QPlainTextEdit), "the prompt")
     before = set(world.state.tasks)
     await person.types("Say in the cart what happens to guests, see @cartSt")
+    # The files are asked for when the mention begins, and come when git has told them.
+    await person.sees(lambda: [p for p in person.widgets(PopupList, "Suggestions") if p.items()], "the suggestions")
     await person.presses("Return")
     editor = QApplication.focusWidget()
     assert isinstance(editor, QPlainTextEdit)

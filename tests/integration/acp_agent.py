@@ -151,7 +151,6 @@ def result_of(method: str, params: dict[str, Any]) -> Any:
     if method == "session/load":
         update("user_message_chunk", content={"type": "text", "text": "replayed"})
         say("replayed")
-        update("available_commands_update", availableCommands=[])
         return None
     if method == "session/prompt":
         return {"stopReason": turn(params["prompt"][0]["text"])}
@@ -173,6 +172,7 @@ def main() -> None:
     while True:
         if late:
             say("replayed late")
+            update("available_commands_update", availableCommands=[])
             late = False
         try:
             frame = receive()

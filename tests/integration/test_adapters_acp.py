@@ -432,8 +432,14 @@ def test_resume_ladder(bench: Bench) -> None:
         kept = len(bench.journal.entries)
         opened = await bench.start("resumes", resume="old")
         assert (opened.agent_session_id, opened.resumed, opened.session) == ("old", True, {})
-        updates = [f["params"]["update"]["sessionUpdate"] for f in bench.frames if f.get("method") == "session/update"]
-        assert updates == ["available_commands_update"]
+
+        def updates() -> list[str]:
+            told = [f["params"] for f in bench.frames if f.get("method") == "session/update"]
+            return [params["update"]["sessionUpdate"] for params in told]
+
+        # The last of what this agent sends of itself, after the end of its replay.
+        await bench.until(updates)
+        assert updates() == ["available_commands_update"]
         assert "replayed" not in json.dumps(bench.journal.entries[kept:])
         await bench.prompt("flood 1")
         assert bench.text == "0"

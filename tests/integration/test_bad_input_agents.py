@@ -231,7 +231,10 @@ def test_nothing_is_written_or_run_outside_the_worktree(tmp_path: Path, reposito
             frames: list[Any] = [
                 request(f"w{n}", "fs/write_text_file", path=path, content="bad") for n, path in enumerate(bad)
             ]
-            frames += [request("odd1", "fs/write_text_file", path=7, content=None), request("odd2", "fs/read_text_file")]
+            frames += [
+                request("odd1", "fs/write_text_file", path=7, content=None),
+                request("odd2", "fs/read_text_file"),
+            ]
             frames += [
                 request("t1", "terminal/create", command="touch", args=["made"], cwd=str(outside)),
                 request("t2", "terminal/create", command="touch", args=["made"], cwd="../.."),
@@ -432,7 +435,9 @@ def bench(tmp_path: Path, repository: Path) -> Iterator[Bench]:
 
 _LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["s1", "t1"])
 _JSON = st.recursive(
-    _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3), max_leaves=5
+    _LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=5,
 )
 _KINDS = st.sampled_from(
     [
@@ -465,7 +470,18 @@ _METHODS = st.sampled_from(
 )  # fmt: skip
 _PARAMS = st.dictionaries(
     st.sampled_from(
-        ["toolCall", "options", "message", "requestedSchema", "path", "content", "command", "args", "requestId", "update"]
+        [
+            "toolCall",
+            "options",
+            "message",
+            "requestedSchema",
+            "path",
+            "content",
+            "command",
+            "args",
+            "requestId",
+            "update",
+        ]
     ),
     _VALUE
     | st.fixed_dictionaries({"properties": st.dictionaries(st.text(max_size=4), _VALUE), "required": _JSON})

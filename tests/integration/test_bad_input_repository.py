@@ -106,7 +106,7 @@ def test_folders_that_cannot_hold_tasks(tmp_path: Path, make: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["with space", "it's \"quoted\"", "line\nbreak", "żółć-日本", "-dash", "$(touch made)", b"bytes-\xff\xfe"]
+    "name", ["with space", 'it\'s "quoted"', "line\nbreak", "żółć-日本", "-dash", "$(touch made)", b"bytes-\xff\xfe"]
 )
 def test_paths(tmp_path: Path, name: str | bytes) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + os.fsencode(name)))
@@ -537,5 +537,3 @@ def test_git_vanishes_and_comes_back(tmp_path: Path, repository: Path, monkeypat
             assert (await finished(services, task_id)).turns[-1].stop_reason == "end_turn"
 
     asyncio.run(main())
-
-

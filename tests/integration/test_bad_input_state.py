@@ -142,7 +142,14 @@ def test_a_damaged_journal(tmp_path: Path, repository: Path, harm: str) -> None:
     journal = journal_of(home)
     lines = journal.read_bytes().splitlines(keepends=True)
     if harm == "middle":
-        lines[3:3] = [b'{"type":"notif\n', b"[1]\n", b"\xff\xfe\n", b'{"notification":7}\n', b"null\n", b"[" * 99999 + b"\n"]
+        lines[3:3] = [
+            b'{"type":"notif\n',
+            b"[1]\n",
+            b"\xff\xfe\n",
+            b'{"notification":7}\n',
+            b"null\n",
+            b"[" * 99999 + b"\n",
+        ]
         journal.write_bytes(b"".join(lines))
     elif harm == "torn":
         journal.write_bytes(b"".join(lines)[:-30])

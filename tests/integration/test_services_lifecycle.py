@@ -16,6 +16,7 @@ from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.task import TaskDraft, TaskPhase
 from posthog_code.domain.transcript import Notice, TurnFooter, UserMessage
+from posthog_code.services import session_agent
 from posthog_code.services.app import Services
 from tests.helpers import (
     DEMO_AGENT,
@@ -307,6 +308,50 @@ def test_the_trash_is_emptied_only_by_a_person_and_only_of_what_is_known(tmp_pat
             assert (await services.changes.refresh(kept)).files
             with pytest.raises(NotFound):
                 await services.tasks.undo_delete(gone)
+
+    run(scenario())
+
+
+def test_an_agent_that_rests_gives_its_process_back_and_comes_again(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_agent, "REST_AFTER", 0.05)
+
+    async def scenario() -> None:
+        async with running(tmp_path / "home") as container:
+            services = container.services
+            task_id = await start_task(services, repository, PROMPT)
+            pid = (await until(lambda: session_of(services, task_id).pid and session_of(services, task_id))).pid
+            await finished(services, task_id)
+            await until(lambda: session_of(services, task_id).phase is SessionPhase.IDLE)
+            assert session_of(services, task_id).pid == 0
+            assert not Path(f"/proc/{pid}").exists()
+            assert await services.sessions.prompt(task_id, PROMPT)
+            assert (await finished(services, task_id)).turns[-1].stop_reason == "end_turn"
+            assert notices(services, task_id) == []
+
+    run(scenario())
+
+
+def test_changes_in_view_stay_live_over_archive_and_restore(tmp_path: Path, repository: Path) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path / "home") as container:
+            services = container.services
+            task_id = await start_task(services, repository, PROMPT)
+            services.changes.watch(task_id)
+            await finished(services, task_id)
+            await services.tasks.archive(task_id)
+            await services.tasks.restore(task_id)
+            # It takes a moment until the restored folder is watched.
+            for number in range(100):
+                (Path(task_of(services, task_id).path) / f"new-{number}.txt").write_text("x")
+                await asyncio.sleep(0.05)
+                known = services.store.state.changes[task_id].files
+                if any(f.path.startswith("new-") for f in known):
+                    break
+            else:
+                raise AssertionError("nothing was noticed")
+            services.changes.unwatch(task_id)
 
     run(scenario())
 

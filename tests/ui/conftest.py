@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="package", autouse=True)
 def collect_on_the_main_thread() -> Iterator[None]:
-    """As in the program itself: Python collects on whichever thread allocates, and a widget must not die on a worker."""
+    """As in the program: Python collects on whichever thread allocates, and a widget must not die on a worker."""
     gc.disable()
     yield
     gc.enable()

@@ -293,3 +293,35 @@ def test_everything_that_takes_the_focus_has_a_name(open_panel: Callable[[], Cha
         and not widget.accessibleName()
     ]
     assert nameless == []
+
+
+def test_a_line_is_brought_into_view_once_it_is_read(
+    open_panel: Callable[[], ChangesPanel], world: World, qtbot: QtBot
+) -> None:
+    world.changes.data = DIFF + long_diff()
+    panel = ChangesPanel(world)  # type: ignore[arg-type]
+    qtbot.addWidget(panel)
+    panel.resize(900, 500)
+    panel.set_task(TASK)
+    panel.show_line("long.py", 423, "new")
+    panel.show()
+    qtbot.waitUntil(lambda: not panel._loader.busy and panel.view.cursor_place > 0)
+    view = panel.view
+    row = view.index.find_line("long.py", "new", 423)
+    assert view.row_at(view.cursor_place) == row
+    top = view.geometry_index.top(view.cursor_place) - view.scroll_top()
+    assert 0 < top < view.viewport().height()
+    # A line that is not in the diff: at least its file.
+    panel.show_line(SUBMIT, 99_999, "new")
+    assert view.current_file == SUBMIT
+
+
+def test_another_task_before_the_reading_began(world: World, qtbot: QtBot) -> None:
+    panel = ChangesPanel(world)  # type: ignore[arg-type]
+    qtbot.addWidget(panel)
+    starts: list[Any] = []
+    world.actions.start = lambda name, run, **rest: starts.append(run)  # type: ignore[method-assign]
+    panel._loader.open(TASK, Scope.ALL)
+    panel._loader.open(None, Scope.ALL)
+    with pytest.raises(StopIteration):
+        starts[0]().send(None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QAccessible, QGuiApplication
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
@@ -14,11 +14,13 @@ from posthog_code.domain.errors import Refused
 from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.task import Step, StepState, TaskPhase
 from posthog_code.ui.panels.conversation import ConversationPanel
+from posthog_code.ui.panels.conversation.row_cards import FooterRow
 from posthog_code.ui.panels.conversation.row_notice import NoticeRow, SetupRow
 from posthog_code.ui.panels.conversation.row_permission import PermissionRow
 from posthog_code.ui.panels.conversation.row_question import QuestionRow
 from posthog_code.ui.panels.conversation.row_text import TextRow
 from posthog_code.ui.panels.conversation.row_tools import ToolsRow
+from posthog_code.ui.shell.confirm import ConfirmSheet
 from tests.ui.conversation_world import NOW, TASK, TREE, World
 
 Key = Qt.Key
@@ -415,3 +417,76 @@ def test_both_themes_and_many_widths_paint(screen: Screen, qapp: object) -> None
             screen.panel.resize(width, 700)
             screen.settle()
             assert not screen.panel.grab().isNull()
+
+
+def _restorable(world: World) -> None:
+    world.prompt("Keep one helper")
+    world.say("Done.")
+    world.frame({"method": "_posthog_code/turn_started", "params": {"turn": 1, "checkpoint": "c0ffee"}}, "note")
+    world.end(files=2, added=3, removed=1, checkpointBefore="c0ffee")
+
+
+class _Restore:
+    def __init__(self, own: tuple[str, ...] = ()) -> None:
+        self.own, self.calls = own, []  # type: ignore[var-annotated]
+
+    async def own_edits(self, task_id: object) -> tuple[str, ...]:
+        return self.own
+
+    async def before_turn(self, task_id: object, number: int) -> str:
+        self.calls.append(("before", number))
+        return "kept"
+
+    async def undo(self, task_id: object, commit: str) -> None:
+        self.calls.append(("undo", commit))
+
+
+def test_a_turn_is_restored_from_its_footer(qtbot: QtBot, world: World) -> None:
+    restore = world.ctx.services.restore = _Restore()  # type: ignore[misc,assignment]
+    _restorable(world)
+    screen = Screen(qtbot, world)
+    footer = screen.one(FooterRow)
+    spot = footer._restore_rect().center().toPoint()  # type: ignore[attr-defined]
+    qtbot.mouseClick(footer, Qt.MouseButton.LeftButton, pos=QPoint(10, spot.y()))
+    assert restore.calls == []
+    qtbot.mouseClick(footer, Qt.MouseButton.LeftButton, pos=spot)
+    assert restore.calls == [("before", 1)]
+    assert world.toasts[-1][1] == "Restored the files to before turn 1."
+    world.set_session(phase=SessionPhase.WORKING)
+    screen.settle()
+    qtbot.mouseClick(footer, Qt.MouseButton.LeftButton, pos=spot)
+    assert restore.calls == [("before", 1)]
+    screen.panel.close()
+
+
+def test_restoring_over_own_edits_asks_first(qtbot: QtBot, world: World) -> None:
+    restore = world.ctx.services.restore = _Restore(("mine.txt",))  # type: ignore[misc,assignment]
+    _restorable(world)
+    screen = Screen(qtbot, world)
+    assert world.ctx.commands.run("conversation.restore")
+    sheet = screen.panel.findChild(ConfirmSheet)
+    assert sheet is not None and restore.calls == []
+    qtbot.mouseClick(sheet.danger, Qt.MouseButton.LeftButton)
+    assert restore.calls == [("before", 1)]
+    screen.panel.close()
+
+
+def test_a_file_is_shown_in_the_changes(qtbot: QtBot, world: World) -> None:
+    screen = Screen(qtbot, world)
+    screen.panel._open_file(f"{TREE}/src/payments/retry.ts")
+    place = world.ctx.nav.place
+    assert (place.tab, place.path) == ("changes", "src/payments/retry.ts")
+    screen.panel.close()
+
+
+def test_rows_are_items_of_a_list_for_screen_readers(qtbot: QtBot, world: World) -> None:
+    world.prompt("Keep one helper")
+    world.say("Done, one is left.")
+    screen = Screen(qtbot, world)
+    stream = QAccessible.queryAccessibleInterface(screen.panel.stream)
+    assert stream.role() == QAccessible.Role.List and stream.childCount() >= 2
+    items = [stream.child(number) for number in range(stream.childCount())]
+    assert {item.role() for item in items} == {QAccessible.Role.ListItem}
+    spoken = [item.text(QAccessible.Text.Name) for item in items]
+    assert any("Keep one helper" in words for words in spoken) and "Done, one is left." in spoken
+    screen.panel.close()

@@ -351,3 +351,25 @@ def test_a_hundred_thousand_rows(view: VirtualList) -> None:
     view.rows_changed(99_999, 99_999)
     view.flush()
     assert len(rows.bound) <= 3
+
+
+def test_heights_are_guessed_once_when_it_opens(qtbot: QtBot) -> None:
+    class Counting(Rows):
+        guesses = 0
+
+        def estimate(self, row: int, width: int) -> int:
+            self.guesses += 1
+            return super().estimate(row, width)
+
+    hidden, shown = Counting(200), Counting(200)
+    view = VirtualList()
+    qtbot.addWidget(view)
+    view.resize(400, 300)
+    view.set_source(hidden)
+    assert hidden.guesses == 0
+    view.show()
+    qtbot.waitUntil(lambda: bool(view.mounted_rows()))
+    assert hidden.guesses == 200
+    view.set_source(shown)
+    view.flush()
+    assert shown.guesses == 200 and view.mounted_rows()

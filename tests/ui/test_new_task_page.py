@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from posthog_code.domain.agent import AgentStatus
 from posthog_code.domain.errors import InvalidInput
 from posthog_code.domain.ids import RepositoryId
+from posthog_code.domain.session import Choice, ConfigOption
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import Workspace
 from posthog_code.ports.git import Branch
@@ -184,3 +185,30 @@ def test_keys_choose_the_mode_and_start_from_anywhere(open_page):
     QTest.keyClick(page.grid.repository, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     [(draft,)] = page.ctx.services.called("create")
     assert draft.mode == "acceptEdits"
+
+
+def test_models_come_from_the_agents_last_session(open_page):
+    state = world()
+    option = ConfigOption("model", "Model", "model", "opus", (Choice("opus", "Opus"), Choice("haiku", "Haiku")))
+    task = next(task for task in state.tasks.values() if task.agent_id == "claude")
+    session = replace(state.sessions[task.session_id], options=(option,))
+    page = open_page(replace(state, sessions={**state.sessions, session.id: session}))
+    assert page.model.isVisible() and page.model.current() == "opus"
+    page.model.set_current("haiku")
+    page.prompt.set_text("Do it")
+    page.start()
+    assert page.ctx.services.called("create")[0][0].model == "haiku"
+
+
+def test_without_a_session_no_model_is_offered(open_page):
+    assert not open_page().model.isVisible()
+
+
+def test_auto_in_the_own_checkout_is_amber(open_page):
+    page = open_page()
+    page.mode.set_current("bypassPermissions")
+    page._on_mode("bypassPermissions")
+    assert page.mode._tone == ""
+    page.grid.workspace.set_current("local")
+    page.grid.workspace.changed.emit("local")
+    assert page.mode._tone == "status.waiting"

@@ -408,6 +408,7 @@ def test_panels_are_made_ahead_of_the_first_task(open_window, qtbot):
     window = open_window()
     assert window.task_page.panel("conversation") is None
     window._warm_up()
+    qtbot.waitUntil(lambda: window.task_page.panel("conversation") is not None)
     assert window.task_page.panel("conversation").tasks == [None]
     window.ctx.nav.open_task(PAY)
     assert window.task_page.panel("conversation").tasks == [None, PAY]

@@ -16,6 +16,7 @@ Headers = Mapping[str, str]
 """Names in lower case."""
 SECONDARY_WAIT = 60.0
 """Seconds to wait for a secondary limit that does not say how long."""
+_CHANGE = "Change what it names and try again."
 
 
 def rest_error(
@@ -26,7 +27,10 @@ def rest_error(
     message, details = _texts(body)
     detail = "\n".join([f"{status} {message}".strip(), *details])
     if status in (403, 429):
-        return _refusal(status, headers, message, detail, now, host, account)
+        refusal = _refusal(status, headers, message, detail, now, host, account)
+        if write and isinstance(refusal, RateLimited):
+            refusal.hint = "Try again after that; what was done is kept."
+        return refusal
     if status == 401:
         return NotSignedIn(f"{_place(host)} sign-in expired.", "Sign in again.", detail)
     if status == 404:
@@ -34,12 +38,12 @@ def rest_error(
     if status == 409:
         return Conflict(message or "Somebody else changed the same thing first.", "Try again.", detail)
     if status == 410:
-        return NotFound("This is gone from GitHub.", "", detail)
+        return NotFound("This is gone from GitHub.", "Look at the repository in the browser.", detail)
     if status == 422:
         return _unprocessable(message, details, detail)
     if status == 451 or status >= 500:
         return Offline(f"{_place(host)} has a problem ({status}).", "It is tried again in a while.", detail[:2000])
-    return InvalidInput(message or f"{_place(host)} refused the request ({status}).", "", detail)
+    return InvalidInput(message or f"{_place(host)} refused the request ({status}).", _CHANGE, detail)
 
 
 def graphql_error(
@@ -57,7 +61,7 @@ def graphql_error(
         return NotSignedIn(f"{_place(host)} does not allow this.", _with_account(message, account), detail)
     if kind == "NOT_FOUND":
         return _not_found(detail, host, account, False)
-    return InvalidInput(message, "", detail)
+    return InvalidInput(message, "Try again; if it stays, look at the repository in the browser.", detail)
 
 
 def limited(headers: Headers, message: str, detail: str, now: float, host: str) -> RateLimited:
@@ -98,11 +102,12 @@ def _refusal(
         return NotSignedIn("The organization wants you to sign in with SSO for this token.", link.strip(), detail)
     if "resource not accessible" in lower:
         needed = headers.get("x-accepted-github-permissions", "")
-        hint = f"It needs: {needed.replace('=', ' ').replace('_', ' ').replace(',', ', ')}." if needed else ""
+        needs = needed.replace("=", " ").replace("_", " ").replace(",", ", ")
+        hint = f"It needs: {needs}." if needs else "Sign in with a token that may write pull requests."
         return NotSignedIn(f"The token{_of(account)} lacks a permission.", hint, detail)
     if status == 429:
         return limited(headers, message, detail, now, host)
-    return NotSignedIn(message or f"{_place(host)} does not allow this.", _with_account("", account), detail)
+    return NotSignedIn(message or f"{_place(host)} does not allow this.", _with_account("Sign in with a token that may do it.", account), detail)
 
 
 def _not_found(detail: str, host: str, account: str, write: bool) -> UserError:
@@ -129,7 +134,7 @@ def _unprocessable(message: str, details: list[str], detail: str) -> UserError:
         return InvalidInput("The branch is not on GitHub.", "Push it, then try again.", detail)
     if re.search(r"\bbase\b.*invalid", lower):
         return InvalidInput("The base branch is not on GitHub.", "Choose another base.", detail)
-    return InvalidInput(text or "GitHub could not use the request.", "", detail)
+    return InvalidInput(text or "GitHub could not use the request.", _CHANGE, detail)
 
 
 def _texts(body: Any) -> tuple[str, list[str]]:

@@ -106,7 +106,7 @@ class Transport:
     async def rest(
         self, method: str, path: str, *, body: Mapping[str, Any] | None = None, params: Mapping[str, str] | None = None
     ) -> Answer:
-        """One REST call. `path` starts with "/". An answer of 400 or more is raised."""
+        """One REST call that gives an object. `path` starts with "/". An answer of 400 or more is raised."""
         url = self.api_url + path
         if params:
             url += "?" + urlencode(params)
@@ -122,7 +122,7 @@ class Transport:
                     self._written_at = self._now()
         if answer.status >= 400:
             raise self._error(answer, token, write=method != "GET")
-        if not isinstance(answer.body, Mapping | list):
+        if not isinstance(answer.body, Mapping):
             raise self._no_json(answer)
         return answer
 
@@ -164,6 +164,8 @@ class Transport:
             answer = await self._send("GET", f"{self.api_url}/user", None, Token(value, "you"), retry=True, etag=False)
         if answer.status >= 400:
             raise self._error(answer, Token(value, "you"))
+        if not isinstance(answer.body, Mapping):
+            raise self._no_json(answer)
         return answer
 
     async def close(self) -> None:

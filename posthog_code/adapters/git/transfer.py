@@ -187,11 +187,11 @@ class GitTransfer:
             found = await self._cli.read(repository, "cat-file", "-e", name, ok=(0, 1, 128))
             if found.code:
                 raise _incomplete(name)
+        names = (foreign.head, foreign.tree, foreign.index_tree)
+        data = "".join(f"{name}\n" for name in names).encode()
         walk = await self._cli.read(
-            repository, "rev-list", "--objects", "--quiet", "--stdin", ok=(0, 128),
-            stdin="".join(f"{name}\n" for name in (foreign.head, foreign.tree, foreign.index_tree, "--not", "--all"))
-            .encode(),
-        )  # fmt: skip
+            repository, "rev-list", "--objects", "--quiet", "--stdin", "--not", "--all", stdin=data, ok=(0, 1, 128)
+        )
         if walk.code:
             raise _incomplete(walk.err)
 
@@ -209,6 +209,10 @@ class GitTransfer:
         return manifest if isinstance(manifest, dict) and manifest.keys() >= _EMPTY.keys() else dict(_EMPTY)
 
     # -- branches and folders ----------------------------------------------------------------------------------
+
+    async def tree(self, repository: Path, commit: str) -> str:
+        name = f"{commit_id(commit)}^{{tree}}"
+        return (await self._cli.read(repository, "rev-parse", "--verify", "--end-of-options", name)).text
 
     async def meet(self, repository: Path, branch: str, commit: str) -> Meeting:
         ref = branch_ref(branch)
@@ -268,13 +272,13 @@ class GitTransfer:
         place = locate(path)
         if place is not None and same_file(place.common_dir, common):
             marker = self._guard.marker(place)
-            if marker is not None and marker.task_id == task_id:
+            ours = marker is not None and marker.task_id == task_id
+            if marker is not None and ours and marker.created:
                 return True
-            if marker is not None or any(entry.name != ".git" for entry in path.iterdir()):
+            if not ours and (marker is not None or any(entry.name != ".git" for entry in path.iterdir())):
                 raise Conflict(f"The folder {path} exists already.", "Use another name.")
             async with self._cli.lanes.writing(common):
-                bin_.unregister(place)
-                shutil.rmtree(path)
+                _take_away(place)
             return False
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
@@ -294,6 +298,15 @@ class GitTransfer:
 def _capture(tree: str, index_tree: str, manifest: dict[str, Any]) -> Capture:
     text = json.dumps(manifest, sort_keys=True, ensure_ascii=True).encode()
     return Capture(tree, index_tree, text, tuple(row[1] for row in manifest["conflicts"]), ())
+
+
+def _take_away(place: Place) -> None:
+    """A worktree whose files git was still writing when everything ended: nobody else has been in it."""
+    aside = place.top.with_name(f".{place.top.name}.posthog-code-removed")
+    shutil.rmtree(aside, ignore_errors=True)
+    os.rename(place.top, aside)
+    bin_.unregister(place)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _incomplete(detail: str) -> NotFound:

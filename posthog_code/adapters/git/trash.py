@@ -94,14 +94,28 @@ def move_in(place: Place, trash: Path, task_id: str) -> Path:
     return target
 
 
-def read_note(trashed: Path) -> Trashed:
-    """Raises NotFound when there is no worktree in this folder of the trash."""
+def of_task(trashed: Path, task_id: str) -> Path:
+    """The folder of a task's worktree: `trashed` itself or, when that is the whole trash (a crash came before the
+    place was recorded), the newest one in it that names the task."""
+    if (trashed / NOTE).is_file() or not trashed.is_dir():
+        return trashed
+    found: list[tuple[float, Path]] = []
+    for folder in trashed.iterdir():
+        with contextlib.suppress(NotFound, OSError):
+            if read_note(folder, whole=False).task_id == task_id:
+                found.append(((folder / NOTE).stat().st_mtime, folder))
+    return max(found)[1] if found else trashed
+
+
+def read_note(trashed: Path, *, whole: bool = True) -> Trashed:
+    """Raises NotFound when there is no worktree in this folder of the trash; with `whole`, also when its git data is
+    not there."""
     try:
         data = json.loads((trashed / NOTE).read_text("utf-8"))
         found = Trashed(str(data["task"]), Path(data["path"]), str(data["admin"]), Path(data["common_dir"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotFound(f"There is no worktree in {trashed}.", "It may have been swept already.", str(error)) from None
-    if not (trashed / FILES).is_dir() or not (trashed / GIT).is_dir():
+    if not (trashed / FILES).is_dir() or (whole and not (trashed / GIT).is_dir()):
         raise NotFound(f"The worktree in {trashed} is not complete.", "Restore it from its snapshot instead.")
     return found
 

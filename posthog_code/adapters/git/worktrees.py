@@ -257,6 +257,7 @@ class GitWorktrees:
         Raises NotFound when the trash was swept or the branch is gone (restore from the snapshot then), Conflict when
         the folder or the branch is taken, Refused when it is another task's.
         """
+        trashed = bin_.of_task(trashed, task_id)
         note = bin_.read_note(trashed)
         common = self._common(repository)
         if note.task_id != task_id or not same_file(note.common_dir, common):
@@ -276,9 +277,10 @@ class GitWorktrees:
         return next(fact for fact in facts if same_file(fact.path, path))
 
     async def take_rest(self, trashed: Path, worktree: Path) -> None:
-        note = bin_.read_note(trashed)
         place = self._guard.writable(worktree)
         marker = self._guard.marker(place)
+        trashed = bin_.of_task(trashed, marker.task_id if marker else "")
+        note = bin_.read_note(trashed, whole=False)
         if marker is None or marker.task_id != note.task_id:
             raise Refused(f"{trashed} does not belong to this task.", "Nothing was moved.", os.fspath(worktree))
         with bin_.told():

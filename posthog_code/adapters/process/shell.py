@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from posthog_code.domain.errors import ToolMissing
 
+_LOOK = 0.2
+"""Seconds of silence after which the script may have ended without closing its output."""
 _CARRIAGE = re.compile(rb"[\r\n]")
 
 
@@ -35,17 +38,32 @@ class ShellCommands:
         assert process.stdout is not None
         try:
             pending = b""
-            while chunk := await process.stdout.read(65536):
+            while chunk := await _output(process, process.stdout):
                 *lines, pending = _CARRIAGE.split(pending + chunk)
                 for line in lines:
                     if line:
                         on_line(line.decode(errors="replace"))
             if pending:
                 on_line(pending.decode(errors="replace"))
-            return await process.wait()
         finally:
             # Also what the script left running in the background belongs to the set-up and ends with it.
             _end_group(process.pid)
+        code = await process.wait()
+        # With the group the pipe ends too; what left the group keeps it, and is not waited for.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.stdout.read(), _LOOK)
+        return code
+
+
+async def _output(process: asyncio.subprocess.Process, stream: asyncio.StreamReader) -> bytes:
+    """The next piece of output; b"" at its end, or when the script has ended and only what it left behind still holds
+    the pipe."""
+    while True:
+        try:
+            return await asyncio.wait_for(stream.read(65536), _LOOK)
+        except TimeoutError:
+            if process.returncode is not None:
+                return b""
 
 
 def _end_group(pid: int) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import logging
 import shutil
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from posthog_code.adapters.storage import schema
 from posthog_code.adapters.storage.codec import decode
 from posthog_code.adapters.storage.rows import Write, writes
+from posthog_code.domain.cloud import Account, CloudList
 from posthog_code.domain.errors import StorageFailed
 from posthog_code.domain.pull_request import PullRequest
 from posthog_code.domain.review import Comment
@@ -131,6 +132,8 @@ class SqliteDatabase:
             viewed=dict(viewed),
             drafts=dict(rows("SELECT key, text FROM drafts")),
             settings=from_json(settings),
+            account=self._read_one(Account, "account") or Account(),
+            cloud=replace(self._read_one(CloudList, "list") or CloudList(), loading=False, error="", hint=""),
         )
 
     def _read(self, kind: type[T], query: str) -> Iterator[tuple[Any, T]]:
@@ -152,6 +155,10 @@ class SqliteDatabase:
             self.problems.append(f"A {kind} could not be read: {error}")
             log.error("unreadable %s %s: %s", kind, key, error)
 
+    def _read_one(self, kind: type[T], key: str) -> T | None:
+        found = dict(self._read(kind, f"SELECT key, body FROM cloud WHERE key = '{key}'"))
+        return found.get(key)
+
     def _read_lists(self, kind: type[T], table: str) -> dict[Any, tuple[T, ...]]:
         lists: dict[Any, list[T]] = defaultdict(list)
         for key, thing in self._read(kind, f"SELECT task_id, body FROM {table} ORDER BY task_id, position"):
@@ -162,7 +169,7 @@ class SqliteDatabase:
         plan = writes(old, new)
         if not plan:
             return None
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, plan)
+        return await self._beside(self._write, plan)
 
     def _write(self, plan: list[Write]) -> AppState | None:
         connection = self._connection
@@ -183,7 +190,14 @@ class SqliteDatabase:
         return None
 
     async def newer(self) -> AppState | None:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read_newer)
+        return await self._beside(self._read_newer)
+
+    async def _beside(self, work: Callable[..., AppState | None], *values: object) -> AppState | None:
+        """Run `work` on the database's thread."""
+        # Imported here: at the start the state is read before anything waits.
+        import asyncio
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *values)
 
     def _read_newer(self) -> AppState | None:
         try:

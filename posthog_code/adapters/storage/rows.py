@@ -36,6 +36,11 @@ def writes(old: AppState, new: AppState) -> list[Write]:
     plan += _things("pull_requests", "task_id, body", old.pull_requests, new.pull_requests, lambda p: (encode(p),))
     plan += _things("drafts", "key, text", old.drafts, new.drafts, lambda text: (text,))
     plan += _viewed(old, new)
+    if old.account != new.account:
+        plan.append(("INSERT OR REPLACE INTO cloud VALUES ('account', ?)", (encode(new.account),)))
+    if old.cloud.tasks is not new.cloud.tasks:
+        # Each look at the server makes the list fresher; only another list is worth a write.
+        plan.append(("INSERT OR REPLACE INTO cloud VALUES ('list', ?)", (encode(new.cloud),)))
     if old.settings is not new.settings:
         plan += [
             ("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value)))

@@ -22,6 +22,10 @@ MIGRATIONS: tuple[str, ...] = (
                              PRIMARY KEY (task_id, position));
     CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
     """,
+    # 2: who is signed in to PostHog (no secrets), and the list of cloud tasks as it was last.
+    """
+    CREATE TABLE cloud (key TEXT PRIMARY KEY, body TEXT NOT NULL);
+    """,
 )
 
 VERSION = len(MIGRATIONS)

@@ -42,6 +42,26 @@ class Account:
             raise forbidden("You don't have access to the project.")
         return int(told)
 
+    def in_browser(self, request: Request) -> Reply | None:
+        """Pages that a browser opens, with no credential of the API; None for other paths."""
+        config = self._store.config
+        if request.method == "GET" and request.path == "/connect/github":
+            # The person's own GitHub: from now on runs may be theirs.
+            config["github_authorization"] = "user"
+            page = b"<!doctype html><title>Connected</title><h1>GitHub is connected</h1><p>You can close this page.</p>"
+            reply = Reply(200, data=page, kind="text/html; charset=utf-8")
+        elif request.method == "GET" and request.path.endswith("/integrations/authorize/"):
+            if config["github_authorization"] == "none":
+                config["github_authorization"] = "bot"
+            reply = Reply(302, headers={"Location": f"{request.base}/account-connected/"})
+        elif request.path.startswith("/account-connected"):
+            page = b"<!doctype html><title>Connected</title><h1>Connected</h1><p>You can close this page.</p>"
+            return Reply(200, data=page, kind="text/html; charset=utf-8")
+        else:
+            return None
+        self._store.save()
+        return reply
+
     def user_level(self, request: Request, parts: list[str]) -> Reply:
         """Paths below /api/ that name no project. Raises Failure."""
         match (request.method, *parts):
@@ -88,14 +108,12 @@ class Account:
             case ("GET",):
                 need(request, "project:read")
                 return Reply(200, self._team(next(team for team in self._teams(request) if team["id"] == project)))
-            case ("GET", "desktop", "access"):
+            case ("GET", "desktop", "access") if not self._store.config["older"]:
                 allowed = bool(self._store.config["desktop_access"])
                 return Reply(200, {"allowed": allowed, "reason": None if allowed else "startup_plan"})
             case ("GET", "integrations"):
                 need(request, "integration:read")
                 return paged(request, self._team_integrations())
-            case ("GET", "integrations", "authorize"):
-                return Reply(302, headers={"Location": request.query.get("next") or f"{request.base}/"})
             case (_, "integrations", told, *rest) if told == str(INTEGRATION):
                 need(request, "integration:read")
                 if rest and rest[0] == "github_repos":

@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from posthog_code.demo.posthog.wire import Json, Object
 
 
+class CommandError(Exception):
+    """A JSON-RPC error of a command: HTTP 200 all the same."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 @dataclass(slots=True)
 class Ask:
     """One request that waits for a person."""
@@ -81,6 +89,21 @@ def agents_answer(ask: Ask, params: Object) -> Object:
     index = int(option.removeprefix("option_")) if option.removeprefix("option_").isdigit() else 0
     value = ask.values[index] if index < len(ask.values) else ""
     return {"action": "accept", "content": {ask.field: value}}
+
+
+def answered_call(ask: Ask, params: Object) -> Object:
+    """The end of a question's tool call; `params` is {} when nobody answered."""
+    option = str(params.get("optionId") or "reject")
+    names = {str(choice["optionId"]): str(choice["name"]) for choice in ask.options}
+    answers = params.get("answers") or {}
+    text = str(answers.get(ask.question) or params.get("customInput") or names.get(option) or "")
+    declined = option == "reject" and not params.get("customInput")
+    return {
+        "sessionUpdate": "tool_call_update",
+        "toolCallId": ask.tool_call["toolCallId"],
+        "status": "failed" if declined else "completed",
+        "content": [{"type": "content", "content": {"type": "text", "text": "No answer" if declined else text}}],
+    }
 
 
 def logged_answer(ask: Ask, params: Object) -> Object:

@@ -32,9 +32,9 @@ class Cloud:
     def log(self, run_id: str) -> RunLog:
         with self.store.lock:
             if run_id not in self._logs:
-                log = RunLog(self.store.run_folder(run_id), int(self.store.config["stream_buffer"]))
+                log = RunLog(self.store.run_folder(run_id), self.store.config)
                 run = self.store.runs[run_id]
-                log.ended = run["status"] in TERMINAL or run["environment"] == "local"
+                log.ended = run["status"] in TERMINAL or (run["environment"] == "local" and log.sent > 0)
                 self._logs[run_id] = log
             return self._logs[run_id]
 
@@ -249,6 +249,7 @@ class Cloud:
                 if run["environment"] == "cloud"
                 and run["status"] not in TERMINAL
                 and run["id"] not in self._engines
+                and not self.store.tasks[run["task"]]["_deleted"]
                 and (run["_session"] or "pending_user_message" in run["state"])
             ]
         for run in live:

@@ -7,37 +7,26 @@ import secrets
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posthog_code.demo.posthog.agent import Agent, AgentGone, AgentRefused
-from posthog_code.demo.posthog.asking import Ask, agents_answer, ask_of, logged_answer
+from posthog_code.demo.posthog.asking import Ask, CommandError, agents_answer, answered_call, ask_of, logged_answer
+from posthog_code.demo.posthog.parts import Host
 from posthog_code.demo.posthog.prompts import blocks_of
 from posthog_code.demo.posthog.publishing import checkpoint, publish
 from posthog_code.demo.posthog.sandbox import Sandbox, SandboxError
 from posthog_code.demo.posthog.store import TERMINAL
 from posthog_code.demo.posthog.wire import Json, Object, now
 
-if TYPE_CHECKING:
-    from posthog_code.demo.posthog.cloud import Cloud
-
 MODES = {"default": "ask", "bypassPermissions": "auto", "full-access": "auto", "read-only": "plan"}
 """Modes of real agents, in the demo agent's words; others are the same."""
 AGENT_VERSION = "1.0"
 
 
-class CommandError(Exception):
-    """A JSON-RPC error of a command: HTTP 200 all the same."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class Engine:
     """One run at work. Its own thread boots it and plays turns; commands come from the server's threads."""
 
-    def __init__(self, cloud: Cloud, run: Object) -> None:
-        self.cloud = cloud
+    def __init__(self, cloud: Host, run: Object) -> None:
+        self.cloud: Host = cloud
         self.store = cloud.store
         self.run = run
         self.log = cloud.log(run["id"])
@@ -80,8 +69,7 @@ class Engine:
     def cancel(self) -> Object:
         self.notify("_posthog/cancel", {})
         if self.state == "turn" and self._agent is not None:
-            for ask in self._take_asks():
-                self.frame({"id": ask.rpc_id, "result": {"outcome": {"outcome": "cancelled"}}})
+            self._drop_asks()
             self._agent.send({"method": "session/cancel", "params": {"sessionId": self._session}})
         return {"cancelled": True}
 
@@ -95,6 +83,8 @@ class Engine:
             del self._asks[ask.request_id]
         self.notify("_posthog/permission_response", {k: v for k, v in params.items() if v is not None})
         self.frame({"id": ask.rpc_id, "result": logged_answer(ask, params)})
+        if ask.field:
+            self.update(answered_call(ask, params))
         if self._agent is not None:
             self._agent.answer(ask.rpc_id, agents_answer(ask, params))
         return {"resolved": True}
@@ -172,6 +162,8 @@ class Engine:
         sandbox = self.sandbox()
         if fresh or not sandbox.folder.is_dir():
             self._prepare(sandbox)
+        else:
+            sandbox.reconnect()
         self._progress("agent", "Starting agent", "in_progress")
         agent = Agent(self.cloud.agent_command, sandbox.folder, self.cloud.agent_state, self._speed(), self._told)
         self._agent = agent
@@ -188,8 +180,7 @@ class Engine:
         self._progress("agent", "Starting agent", "completed")
         ids = {"runId": run["id"], "taskId": run["task"]}
         self.notify("_posthog/run_started", {**ids, "agentVersion": AGENT_VERSION})
-        adapter = run["runtime_adapter"] or "claude"
-        self.notify("_posthog/sdk_session", {"taskRunId": run["id"], "adapter": adapter})
+        self.notify("_posthog/sdk_session", {"taskRunId": run["id"], "adapter": run["runtime_adapter"] or "claude"})
         if run["_inflight"]:
             self._begin_again(run["_inflight"])
         with self.store.lock:
@@ -337,11 +328,15 @@ class Engine:
         self.frame(ask.frame(self._session))
         self.log.event(ask.event(), self.now())
 
-    def _take_asks(self) -> list[Ask]:
+    def _drop_asks(self) -> None:
+        """Nobody will answer these any more."""
         with self._changed:
-            taken = list(self._asks.values())
+            dropped = list(self._asks.values())
             self._asks.clear()
-            return taken
+        for ask in dropped:
+            self.frame({"id": ask.rpc_id, "result": {"outcome": {"outcome": "cancelled"}}})
+            if ask.field:
+                self.update(answered_call(ask, {}))
 
     # -- the end
 
@@ -349,8 +344,7 @@ class Engine:
         with self._changed:
             self.state = "ended"
             self._changed.notify_all()
-        for ask in self._take_asks():
-            self.frame({"id": ask.rpc_id, "result": {"outcome": {"outcome": "cancelled"}}})
+        self._drop_asks()
         agent, self._agent = self._agent, None
         self._prompts.put(None)
         if agent is not None:
@@ -360,7 +354,8 @@ class Engine:
 
     def _after_close(self) -> None:
         time.sleep(float(self.store.config["close_grace_s"]))
-        if self.run["environment"] == "cloud":
+        # It may be a local run by now, or at work again in another sandbox.
+        if self.run["environment"] == "cloud" and self.cloud.engine(self.run["id"]) is self:
             self._ended("completed", None)
 
     def _ended(self, status: str, message: str | None) -> None:

@@ -16,6 +16,8 @@ STREAM_KINDS = frozenset({"drop", "eof", "rotate", "error", "malformed", "duplic
 HTML = b"<!doctype html><html><head><title>Error</title></head><body><h1>%d</h1><p>Try again later.</p></body></html>"
 SECRET_NAMES = re.compile(r"token|secret|code_verifier|^code$|authorization|signature|password", re.IGNORECASE)
 SECRETS = re.compile(r"\bph[aresxc]_[\w-]+")
+KEPT = 20_000
+"""Requests in the journal."""
 SPLIT = 7
 """Bytes in one write of the kind `split`."""
 
@@ -170,6 +172,7 @@ class Journal:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rows: list[Object] = []
+        self._begun = 0
 
     def begin(self, request: Request) -> Object:
         row: Object = {
@@ -184,8 +187,10 @@ class Journal:
             "faults": [],
         }
         with self._lock:
-            row["number"] = len(self._rows) + 1
+            self._begun += 1
+            row["number"] = self._begun
             self._rows.append(row)
+            del self._rows[:-KEPT]
         return row
 
     def told(self, query: dict[str, str]) -> Object:

@@ -45,7 +45,10 @@ class OAuth:
 
     def handle(self, request: Request) -> Reply | None:
         """None for a path that is not ours. Raises Failure."""
-        match (request.method, request.path):
+        path = request.path
+        if path in ("/oauth/authorize", "/oauth/token"):
+            path += "/"  # known clients leave it out
+        match (request.method, path):
             case ("GET", "/.well-known/oauth-authorization-server"):
                 return Reply(200, self._metadata(request.base))
             case ("GET", "/.well-known/oauth-protected-resource"):

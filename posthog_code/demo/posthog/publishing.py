@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import TYPE_CHECKING
 
 from posthog_code.demo.posthog.forge import ForgeError
+from posthog_code.demo.posthog.parts import Worker
 from posthog_code.demo.posthog.sandbox import SandboxError
 from posthog_code.demo.posthog.wire import iso
 
-if TYPE_CHECKING:
-    from posthog_code.demo.posthog.engine import Engine
 
-
-def publish(engine: Engine, prompt: str) -> None:
+def publish(engine: Worker, prompt: str) -> None:
     """What a real agent does with its shell at the end of its work: commit, push, open the pull request."""
     demo, run = engine.demo, engine.run
     task = engine.store.tasks[run["task"]]
@@ -44,7 +41,7 @@ def publish(engine: Engine, prompt: str) -> None:
         sandbox.make_mess()
 
 
-def _command(engine: Engine, line: str, said: str, failed: bool = False) -> None:
+def _command(engine: Worker, line: str, said: str, failed: bool = False) -> None:
     call = {
         "toolCallId": f"call_{secrets.token_hex(6)}",
         "title": line,
@@ -65,7 +62,7 @@ def _command(engine: Engine, line: str, said: str, failed: bool = False) -> None
     engine.update({"sessionUpdate": "tool_call_update", **done})
 
 
-def checkpoint(engine: Engine) -> None:
+def checkpoint(engine: Worker) -> None:
     sandbox = engine.sandbox()
     if not (sandbox.folder / ".git").is_dir():
         return

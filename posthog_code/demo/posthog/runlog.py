@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 from posthog_code.demo.posthog.wire import Object, now, stamp
@@ -24,9 +25,10 @@ class RunLog:
     """The stream carries each chunk of a message; the stored log gets the chunks as one `agent_message`, and only when
     the next other entry comes. Both are kept in files. Safe for many threads."""
 
-    def __init__(self, folder: Path, buffer: int) -> None:
+    def __init__(self, folder: Path, config: Object) -> None:
         self._folder = folder
-        self._buffer = buffer
+        self._config = config
+        self._buffer = int(config["stream_buffer"])
         self.changed = threading.Condition()
         self.entries: list[Object] = []
         self.events: list[Event] = []
@@ -36,10 +38,13 @@ class RunLog:
         self.ended = False
         """No more will come from the run as it is."""
         self._chunks: list[Object] = []
+        self._readable: list[float] = []
+        """When each entry can be read; monotonic time in s."""
         self._last = (0, 0)
         folder.mkdir(parents=True, exist_ok=True)
         for line in _lines(folder / "log.ndjson"):
             self.entries.append(json.loads(line))
+            self._readable.append(0.0)
         for line in _lines(folder / "events.ndjson"):
             milliseconds, number, text = json.loads(line)
             self.events.append((milliseconds, number, text))
@@ -58,7 +63,8 @@ class RunLog:
                 self._chunks.append(entry)
             else:
                 self._merge()
-                self._store(entry)
+                skew = float(self._config["stored_skew_ms"]) / 1000
+                self._store({**entry, "timestamp": stamp(moment + skew)} if skew else entry)
             self._push(entry, moment)
 
     def event(self, body: Object, at: float | None = None) -> None:
@@ -98,7 +104,8 @@ class RunLog:
 
     def stored(self) -> list[Object]:
         with self.changed:
-            return list(self.entries)
+            moment = time.monotonic()
+            return [entry for entry, at in zip(self.entries, self._readable, strict=True) if at <= moment]
 
     def _merge(self) -> None:
         if not self._chunks:
@@ -112,6 +119,7 @@ class RunLog:
         self._store({**first, "notification": {**frame, "params": params}})
 
     def _store(self, entry: Object) -> None:
+        self._readable.append(time.monotonic() + float(self._config["log_flush_s"]))
         self.entries.append(entry)
         with (self._folder / "log.ndjson").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, separators=(",", ":")) + "\n")

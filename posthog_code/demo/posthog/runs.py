@@ -6,8 +6,8 @@ import json
 import re
 
 from posthog_code.demo.posthog.account import github_refusal
+from posthog_code.demo.posthog.asking import CommandError
 from posthog_code.demo.posthog.cloud import Cloud
-from posthog_code.demo.posthog.engine import CommandError
 from posthog_code.demo.posthog.oauth import need
 from posthog_code.demo.posthog.runlog import event_type
 from posthog_code.demo.posthog.store import TERMINAL
@@ -78,7 +78,7 @@ class Runs:
                 self._authorship(run["state"])
                 self._cloud.resume_in_cloud(run)
                 return Reply(200, self._cloud.show_run(run))
-            case ("POST", "cancel") if self._store.config["cancel_endpoint"]:
+            case ("POST", "cancel") if not self._store.config["older"]:
                 return self._cancel(run)
             case ("POST", "command"):
                 return self._command(request, run)
@@ -97,7 +97,7 @@ class Runs:
                 return Reply(200, self._cloud.show_run(run))
             case ("GET", "stream"):
                 return stream_reply(request, self._cloud.log(run["id"]), self._store.config)
-            case ("GET", "stream_token"):
+            case ("GET", "stream_token") if not self._store.config["older"]:
                 return Reply(200, {"token": "pst_demo", "stream_base_url": None})
         raise missing()
 
@@ -276,7 +276,8 @@ class Runs:
 
     def _session_logs(self, request: Request, run: Object) -> Reply:
         query = request.query
-        entries = [entry for one in self._store.chain(run) for entry in self._cloud.log(one["id"]).stored()]
+        runs = [run] if self._store.config["older"] else self._store.chain(run)
+        entries = [entry for one in runs for entry in self._cloud.log(one["id"]).stored()]
         chosen = entries
         if query.get("after"):
             after = parse_time(query["after"])

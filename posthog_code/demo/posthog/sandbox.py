@@ -50,6 +50,10 @@ class Sandbox:
             self._git("config", key, value)
         return self.branch()
 
+    def reconnect(self) -> None:
+        """The remote may have another address than when the clone was made. Raises SandboxError."""
+        self._git("remote", "set-url", "origin", self.remote)
+
     def branch(self) -> str:
         return self._git("rev-parse", "--abbrev-ref", "HEAD")
 

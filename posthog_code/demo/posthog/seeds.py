@@ -92,7 +92,7 @@ class Seeder:
         demo: Object = {"publish": seed.publish, "mess": seed.mess, "ends": seed.ends.value, "error": seed.error}
         if seed.speed is not None:
             demo["speed"] = seed.speed
-        task = cloud.new_task(PROJECT, seed.creator, described, demo, age)
+        task = cloud.new_task(seed.project, seed.creator, described, demo, age)
         if seed.ends is not Ends.NO_RUN:
             state = {
                 "mode": "interactive",

@@ -28,6 +28,7 @@ from posthog_code.demo.posthog.seeds import Seeder
 from posthog_code.demo.posthog.store import Store
 from posthog_code.demo.posthog.tasks import Tasks
 from posthog_code.demo.posthog.wire import Failure, Json, Object, Reply, Request, invalid, missing
+from posthog_code.demo.world import child_command
 
 
 class PostHogServer(ThreadingHTTPServer):
@@ -61,7 +62,7 @@ class PostHogServer(ThreadingHTTPServer):
         path = request.path
         if path.startswith("/storage/"):
             return self.artifacts.storage(request)
-        reply = self.oauth.handle(request)
+        reply = self.oauth.handle(request) or self.account.in_browser(request)
         if reply is not None:
             return reply
         if not path.startswith("/api/"):
@@ -213,6 +214,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def _chunk(self, data: bytes) -> None:
+        if not data:
+            return
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
         self.wfile.flush()
 
@@ -237,10 +240,8 @@ def serve(argv: Sequence[str]) -> int:
     parser.add_argument("--empty", action="store_true", help="a new world begins without tasks")
     arguments = parser.parse_args(argv)
     die_with_parent()
-    frozen = getattr(sys, "frozen", False)
-    agent = [sys.executable, "demo-agent"] if frozen else [sys.executable, "-m", "posthog_code.demo.agent"]
     state = arguments.agent_state or arguments.root / "agent-sessions"
-    cloud = Cloud(Store(arguments.root), Forge(arguments.github), agent, state, arguments.pace)
+    cloud = Cloud(Store(arguments.root), Forge(arguments.github), child_command("agent"), state, arguments.pace)
     try:
         server = PostHogServer(cloud, arguments.port, not arguments.empty)
     except OSError:

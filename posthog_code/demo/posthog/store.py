@@ -18,18 +18,27 @@ CONFIG: Object = {
     "refresh_grace_s": 120,
     "keepalive_s": 20,
     "stream_max_s": 900,
+    "stream_wait_s": 120,
     "stream_buffer": 5000,
+    "sse_ascii": True,
+    "stored_skew_ms": 0,
+    "log_flush_s": 0,
     "close_grace_s": 2,
     "idle_s": 3600,
     "storage_lifetime_s": 3600,
     "command_reply": "queued",
     "desktop_access": True,
     "github_authorization": "bot",
-    "cancel_endpoint": True,
+    "older": False,
 }
-"""Changed by POST /__demo/config. `command_reply`: "queued" or "turn"; `github_authorization`: "user", "bot" (no
-personal GitHub: authorship falls back) or "none" (a refusal that says so); `cancel_endpoint`: false as on
-older servers."""
+"""Changed by POST /__demo/config.
+
+`stream_wait_s`: how long a stream of a run without any event lives; `stream_buffer`: events that are kept, for runs
+that begin later; `sse_ascii`: false sends characters past ASCII as they are; `stored_skew_ms`, `log_flush_s`: how far
+stamps of stored entries are off, how late they are readable; `command_reply`: "queued" or "turn";
+`github_authorization`: "user", "bot" (no personal GitHub, falls back) or "none" (a refusal that says so); `older`: no
+cancel, desktop access and stream token calls, streams end without a word, session_logs has the run's own lines only.
+"""
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from posthog_code.demo.posthog.wire import Failure, Object, Reply, Request
 
 KEEPALIVE = b'event: keepalive\ndata: {"type":"keepalive"}\n\n'
 ROTATED = b'event: end\ndata: {"type":"rotated"}\n\n'
+NOT_AVAILABLE = b'event: error\ndata: {"error":"Stream not available"}\n\n'
 COMPLETE = b'event: stream-end\ndata: {"status":"complete"}\n\n'
 
 
@@ -28,31 +30,39 @@ def stream_reply(request: Request, log: RunLog, config: Object) -> Reply:
         place, told = position, facts["sse"]
 
         def more() -> bool:
-            return log.ended or log.newest() > (place or (0, -1))
+            return log.ended or (bool(log.events) and log.newest() > (place or (0, -1)))
 
         until = time.monotonic() + float(config["stream_max_s"])
+        given_up = time.monotonic() + float(config["stream_wait_s"])
         while True:
             with log.changed:
                 found = log.after(place)
                 if not found and not log.ended:
-                    left = min(float(config["keepalive_s"]), max(0.0, until - time.monotonic()))
+                    end = until if log.sent else min(until, given_up)
+                    left = min(float(config["keepalive_s"]), max(0.0, end - time.monotonic()))
                     log.changed.wait_for(more, left)
                     found = log.after(place)
                 ended = log.ended
             for milliseconds, count, text in found:
                 place = (milliseconds, count)
                 name = f"{milliseconds}-{count}"
+                if not config["sse_ascii"]:
+                    text = json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
                 write(f"id: {name}\ndata: {text}\n\n".encode())
                 told["events"] += 1
                 told["first"] = told["first"] or name
                 told["last"] = name
             if not found and ended:
                 told["end"] = "complete"
-                write(COMPLETE)
+                write(b"" if config["older"] else COMPLETE)
                 return
             if time.monotonic() >= until:
                 told["end"] = "rotated"
-                write(ROTATED)
+                write(b"" if config["older"] else ROTATED)
+                return
+            if not log.sent and time.monotonic() >= given_up:
+                told["end"] = "error"
+                write(NOT_AVAILABLE)
                 return
             if not found:
                 told["keepalives"] += 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shiboken6
-from PySide6.QtCore import QEvent, QRectF, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QHideEvent, QImage, QKeyEvent, QPainter, QPaintEvent, QShowEvent
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QHideEvent, QImage, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from posthog_code.domain.errors import StorageFailed, UserError
@@ -12,20 +12,21 @@ from posthog_code.domain.ids import RepositoryId, TaskId
 from posthog_code.domain.review import CommentState
 from posthog_code.domain.session import Session, SessionPhase
 from posthog_code.domain.state import Topic
-from posthog_code.domain.task import QueuedMessage, Task, TaskPhase, Workspace
+from posthog_code.domain.task import Task, TaskPhase, Workspace
 from posthog_code.domain.text import plural
 from posthog_code.ui.composer.bar import ComposerBar
 from posthog_code.ui.composer.drafts import Drafts
 from posthog_code.ui.composer.editor import Editor
 from posthog_code.ui.composer.files import choose_files, keep_picture
+from posthog_code.ui.composer.frame import Frame
 from posthog_code.ui.composer.keys import meaning
 from posthog_code.ui.composer.outbox import Outbox
 from posthog_code.ui.composer.queue import QueueList
+from posthog_code.ui.composer.queue_deeds import QueueDeeds
 from posthog_code.ui.composer.strip import AttachmentStrip
 from posthog_code.ui.composer.suggest import Suggestions
 from posthog_code.ui.composer.words import placeholder
 from posthog_code.ui.context import UiContext
-from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.chips import Chip
 from posthog_code.ui.kit.popup import MenuItem, PopupList
 from posthog_code.ui.theme import theme
@@ -33,22 +34,6 @@ from posthog_code.ui.theme import theme
 _LOW_WINDOW = 700
 """In a window that is less high the composer starts with one line."""
 _TOPICS = ("task", "session", "queue", "comments", "drafts", "settings", "tasks")
-
-
-class _Frame(QWidget):
-    """The rounded box round text and bar."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.active = False
-        self.dropping = False
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        look = theme()
-        border = "accent.default" if self.dropping else "border.control" if self.active else "border.strong"
-        with QPainter(self) as painter:
-            fill = look.color("surface.raised")
-            painting.rounded(painter, QRectF(self.rect()), look.size("radius.xl"), fill, look.color(border))
 
 
 class Composer(QWidget):
@@ -75,11 +60,12 @@ class Composer(QWidget):
         self.queue = QueueList(self)
         self.comments = Chip("", self, tone="accent", icon="ph.chat-centered-text")
         self.comments.hide()
-        self.frame = _Frame(self)
+        self.frame = Frame(self)
         self.strip = AttachmentStrip(self.frame)
         self.editor = Editor(self.frame)
         self.bar = ComposerBar(self.frame)
         self.suggestions = Suggestions(self.editor, self._load_files)
+        self.waiting = QueueDeeds(self.queue, self.outbox, lambda: self._task_id, self._edit_again)
         self._build()
         self.drafts = Drafts(ctx, self.text, draft_key, self)
         self._connect()
@@ -136,10 +122,6 @@ class Composer(QWidget):
         self.bar.attachRequested.connect(self.attach)
         self.bar.optionChosen.connect(self._option_chosen)
         self.bar.ring.clicked.connect(self._open_ring)
-        self.queue.sendNow.connect(self._send_queued_now)
-        self.queue.edit.connect(self.edit_queued)
-        self.queue.remove.connect(self._remove_queued)
-        self.queue.moved.connect(self._move_queued)
         self.ctx.bridge.changed.connect(self._on_changed)
 
     # -- what it shows
@@ -250,9 +232,7 @@ class Composer(QWidget):
             case ("model" | "thought_level") as category:
                 return self.bar.open_select(category)
             case "take_back":
-                if not self.queue.messages():
-                    return False
-                self.edit_queued(self.queue.messages()[-1].id)
+                return self.waiting.edit_last()
             case "answer":
                 event.setAccepted(False)
                 self.keyForCard.emit(event)
@@ -269,9 +249,7 @@ class Composer(QWidget):
 
     def send_now(self) -> None:
         """Stop the running turn and send this first; with nothing typed, the first message that waits."""
-        if self._task_id is not None and self.is_empty() and self.queue.messages():
-            self._send_queued_now(self.queue.messages()[0].id)
-        else:
+        if self._task_id is None or not self.is_empty() or not self.waiting.send_first_now():
             self._send(now=True)
 
     def _send(self, *, now: bool) -> None:
@@ -296,11 +274,20 @@ class Composer(QWidget):
         if not shiboken6.isValid(self):
             return
         if self._task_id == task_id:
-            self.set_text(f"{text}\n{self.text()}" if self.text().strip() else text)
+            self._take_back(text, ())
             self.strip.set_paths((*attachments, *self.strip.paths()))
         else:
             tasks = self.ctx.services.tasks
             self.ctx.actions.start(f"draft:{task_id}", lambda: tasks.save_draft(task_id, text))
+
+    def _take_back(self, text: str, attachments: tuple[str, ...]) -> None:
+        """A message that waited is written on."""
+        self.set_text(f"{text}\n{self.text()}" if self.text().strip() else text)
+        self.strip.add(*attachments)
+
+    def _edit_again(self, text: str, attachments: tuple[str, ...]) -> None:
+        self._take_back(text, attachments)
+        self.focus_text()
 
     def stop(self) -> None:
         if self._task_id is not None:
@@ -329,41 +316,6 @@ class Composer(QWidget):
         if shiboken6.isValid(self):
             self.bar.forget_options()
             self.refresh()
-
-    # -- the queue
-
-    def _waiting(self, message_id: str) -> QueuedMessage | None:
-        return next((message for message in self.queue.messages() if message.id == message_id), None)
-
-    def edit_queued(self, message_id: str) -> None:
-        """Take a waiting message back into the editor."""
-        message = self._waiting(message_id)
-        if message is None or self._task_id is None:
-            return
-        attachments = message.attachments
-
-        def taken(text: str) -> None:
-            if shiboken6.isValid(self):
-                self.set_text(f"{text}\n{self.text()}" if self.text().strip() else text)
-                self.strip.add(*attachments)
-                self.focus_text()
-
-        self.outbox.take_back(self._task_id, message, taken)
-
-    def _remove_queued(self, message_id: str) -> None:
-        message = self._waiting(message_id)
-        if message is not None and self._task_id is not None:
-            self.outbox.remove(self._task_id, message)
-
-    def _send_queued_now(self, message_id: str) -> None:
-        message = self._waiting(message_id)
-        if message is not None and self._task_id is not None:
-            self.outbox.send_queued_now(self._task_id, message)
-
-    def _move_queued(self, message_id: str, place: int) -> None:
-        message = self._waiting(message_id)
-        if message is not None and self._task_id is not None:
-            self.outbox.move(self._task_id, message, place)
 
     # -- attachments and mentions
 

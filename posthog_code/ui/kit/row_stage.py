@@ -9,7 +9,10 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from posthog_code.ui.kit import selection
 from posthog_code.ui.kit.height_index import HeightIndex
-from posthog_code.ui.kit.row_pool import MountedRow, RowPool, RowSource
+from posthog_code.ui.kit.row_pool import Anchor, MountedRow, RowPool, RowSource
+
+OVERSCAN = 160
+"""Rows this many pixels outside the viewport are mounted as well, so that a wheel step shows no gap."""
 
 
 class RowStage:
@@ -119,6 +122,35 @@ class RowStage:
         for item in [*self._rows.values(), *self._parked.values()]:
             self._pool.give_back(item)
         self._rows, self._parked = {}, {}
+
+    def mount_around(self, source: RowSource, anchor: Anchor, view: int, padding: int) -> range:
+        """Mount the rows that fill the view when the anchor is in its place; gives them."""
+        last = len(self.index) - 1
+        row = anchor.row = max(0, min(anchor.row, last))
+        if anchor.at_end:
+            row = anchor.row = last
+            anchor.y = view - padding - self.mount(source, row)
+            bottom = view
+        else:
+            bottom = anchor.y + self.mount(source, row)
+        below = row
+        while below < last and bottom < view + OVERSCAN:
+            below += 1
+            bottom += self.mount(source, below)
+        top, above = anchor.y, row
+        while above > 0 and top > -OVERSCAN:
+            above -= 1
+            top -= self.mount(source, above)
+        return range(above, below + 1)
+
+    def row_of_key(self, source: RowSource, key: str, near: int) -> int:
+        """The row with a key, searched from `near` outward; `near` when it is gone."""
+        count = len(self.index)
+        for distance in range(count):
+            for row in {near - distance, near + distance}:
+                if 0 <= row < count and source.key(row) == key:
+                    return row
+        return max(0, min(near, count - 1))
 
     def is_alive(self) -> bool:
         """Whether there is still a viewport to place rows in."""

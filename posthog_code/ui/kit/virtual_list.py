@@ -13,8 +13,6 @@ from posthog_code.ui.theme import notifier
 
 STICK_DISTANCE = 48
 """Nearer to the end than this many pixels the list follows what is added."""
-OVERSCAN = 160
-"""Rows this many pixels outside the viewport are mounted as well, so that a wheel step shows no gap."""
 _PASSES = 5
 
 
@@ -144,7 +142,7 @@ class VirtualList(QAbstractScrollArea):
         self._stage.park()
         self._stage.fill(source, self.column_width())
         if key and anchor is not None:
-            anchor.row = self._row_of_key(key, anchor.row)
+            anchor.row = self._stage.row_of_key(source, key, anchor.row)
         self._later()
 
     def relayout(self) -> None:
@@ -331,7 +329,7 @@ class VirtualList(QAbstractScrollArea):
             anchor, self._anchor, self._dirty = self._anchor, None, False
             self._check_width()
             if anchor is not None and len(self._stage.index):
-                self._lay_out(anchor)
+                self._lay_out(self._source, anchor)
             else:
                 self._stage.release_all()
                 self.verticalScrollBar().setRange(0, 0)
@@ -348,13 +346,13 @@ class VirtualList(QAbstractScrollArea):
             self._stage.fill(self._source, width)
         self._stage.set_width(width)
 
-    def _lay_out(self, anchor: Anchor) -> None:
+    def _lay_out(self, source: RowSource, anchor: Anchor) -> None:
         bar = self.verticalScrollBar()
         view = self.viewport().height()
         value = bar.value()
         wanted = range(0)
         for _ in range(_PASSES):
-            wanted = self._mount_around(anchor, view)
+            wanted = self._stage.mount_around(source, anchor, view, self._bottom_padding)
             content = self._top_padding + self._stage.index.total + self._bottom_padding
             maximum = max(0, content - view)
             asked = self._top_padding + self._stage.index.offset_of(anchor.row) - anchor.y
@@ -369,38 +367,6 @@ class VirtualList(QAbstractScrollArea):
         bar.setValue(value)
         self._stage.keep_only(wanted)
         self._stage.place(self._top_padding - value)
-
-    def _mount_around(self, anchor: Anchor, view: int) -> range:
-        """Mount the rows that fill the view when the anchor is in its place; gives them."""
-        source = self._source
-        assert source is not None
-        last = len(self._stage.index) - 1
-        row = anchor.row = max(0, min(anchor.row, last))
-        if anchor.at_end:
-            row = anchor.row = last
-            anchor.y = view - self._bottom_padding - self._stage.mount(source, row)
-            bottom = view
-        else:
-            bottom = anchor.y + self._stage.mount(source, row)
-        below = row
-        while below < last and bottom < view + OVERSCAN:
-            below += 1
-            bottom += self._stage.mount(source, below)
-        top, above = anchor.y, row
-        while above > 0 and top > -OVERSCAN:
-            above -= 1
-            top -= self._stage.mount(source, above)
-        return range(above, below + 1)
-
-    def _row_of_key(self, key: str, near: int) -> int:
-        """The row with a key, searched from `near` outward; `near` when it is gone."""
-        assert self._source is not None
-        count = len(self._stage.index)
-        for distance in range(count):
-            for row in {near - distance, near + distance}:
-                if 0 <= row < count and self._source.key(row) == key:
-                    return row
-        return max(0, min(near, count - 1))
 
     def _after(self) -> None:
         at_end = self.distance_to_end() <= STICK_DISTANCE

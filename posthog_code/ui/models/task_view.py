@@ -5,11 +5,13 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
+from posthog_code.domain import cloud_lists
+from posthog_code.domain.cloud_lists import CloudWord
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.pull_request import PullRequest, PullRequestState
 from posthog_code.domain.session import AskKind, Session, SessionPhase
 from posthog_code.domain.state import AppState
-from posthog_code.domain.task import Task, TaskPhase
+from posthog_code.domain.task import Task, TaskPhase, Workspace
 from posthog_code.ui.theme.glyphs import Glyph
 
 
@@ -31,7 +33,7 @@ class TaskView(NamedTuple):
     def attention(self) -> Attention:
         if self.glyph in (Glyph.WAITING, Glyph.QUESTION, Glyph.FAILED):
             return Attention.NEEDS_YOU
-        if self.glyph in (Glyph.RUNNING, Glyph.SETTING_UP):
+        if self.glyph in (Glyph.RUNNING, Glyph.SETTING_UP, Glyph.CLOUD_RUNNING):
             return Attention.RUNNING
         return Attention.REST
 
@@ -49,6 +51,8 @@ def task_state(state: AppState, task_id: TaskId) -> TaskView:
         return TaskView(Glyph.ARCHIVED, "Archived", "text.muted")
     session = state.session_of(task_id)
     pull_request = state.pull_requests.get(task_id)
+    if task.workspace is Workspace.CLOUD:
+        return _in_cloud(state, task, session, pull_request)
     return (
         _pressing(task, session)
         or _review_trouble(pull_request)
@@ -68,14 +72,71 @@ def needs_you(state: AppState, task_id: TaskId) -> bool:
     if view.attention is Attention.RUNNING:
         return False
     interrupted = session is not None and session.phase is SessionPhase.INTERRUPTED
+    if task.workspace is Workspace.CLOUD:
+        return view.attention is Attention.NEEDS_YOU or view.glyph is Glyph.FINISHED
     return view.attention is Attention.NEEDS_YOU or interrupted or _unread(task, session) is not None
 
 
 def activity(state: AppState, task: Task) -> float:
     """When something last happened in the task itself (reading or renaming it does not count), UNIX time in s."""
     session = state.session_of(task.id)
+    if task.workspace is Workspace.CLOUD:
+        known = state.cloud.tasks.get(task.cloud_task_id)
+        return max(task.updated_at, known.updated_at if known else 0.0)
     turn = session.turn if session else None
     return max(task.created_at, turn.ended_at or turn.started_at) if turn else task.created_at
+
+
+def _in_cloud(state: AppState, task: Task, session: Session | None, pull_request: PullRequest | None) -> TaskView:
+    """A task whose agent is in the cloud: its stream knows most, then the list. Offline, the last known word stays
+    under the glyph of the unknown."""
+    if session is not None and session.asks:
+        return _pressing(task, session) or _UNKNOWN
+    phase = session.phase if session else None
+    known = state.cloud.tasks.get(task.cloud_task_id)
+    if phase is SessionPhase.CANCELLING:
+        return TaskView(Glyph.CLOUD_RUNNING, "Stopping", "status.cloud")
+    word = cloud_lists.word(known, phase) if known else _WORDS_OF_PHASES.get(phase, CloudWord.UNKNOWN)
+    unread = task.unread or (known is not None and cloud_lists.is_unread(known))
+    stale = session is not None and session.synced_at > 0
+    view = cloud_view(word, unread=unread, pull_request=bool(known and known.run and known.run.pr_url), stale=stale)
+    if word in (CloudWord.DONE, CloudWord.READY) and not (unread or stale):
+        return _review_trouble(pull_request) or _review_state(pull_request) or view
+    return view
+
+
+_WORDS_OF_PHASES = {
+    SessionPhase.WORKING: CloudWord.WORKING,
+    SessionPhase.READY: CloudWord.READY,
+    SessionPhase.STARTING: CloudWord.STARTING,
+    SessionPhase.FAILED: CloudWord.FAILED,
+    SessionPhase.IDLE: CloudWord.DONE,
+}
+_CLOUD_VIEWS = {
+    CloudWord.WAITING: TaskView(Glyph.WAITING, "Waiting for permission", "status.waiting"),
+    CloudWord.FAILED: TaskView(Glyph.FAILED, "The run failed", "status.failed"),
+    CloudWord.WORKING: TaskView(Glyph.CLOUD_RUNNING, "Running in the cloud", "status.cloud"),
+    CloudWord.READY: TaskView(Glyph.CLOUD, "Waits for a message", "status.cloud"),
+    CloudWord.STARTING: TaskView(Glyph.QUEUED, "Starting in the cloud", "status.cloud"),
+    CloudWord.LOCAL: TaskView(Glyph.CLOUD, "Runs on another machine", "status.cloud"),
+    CloudWord.DONE: TaskView(Glyph.IDLE, "Finished", "text.muted"),
+    CloudWord.CANCELLED: TaskView(Glyph.PAUSED, "Ended", "text.secondary"),
+    CloudWord.NEW: TaskView(Glyph.CLOUD, "Not started", "status.cloud"),
+}
+_SETTLED = (CloudWord.FAILED, CloudWord.DONE, CloudWord.CANCELLED)
+
+
+def cloud_view(word: CloudWord, *, unread: bool = False, pull_request: bool = False, stale: bool = False) -> TaskView:
+    """What to show for a cloud task that does `word`. `stale`: it may have gone on meanwhile."""
+    view = _CLOUD_VIEWS.get(word, _UNKNOWN)
+    if stale and word not in _SETTLED:
+        return TaskView(Glyph.UNKNOWN, view.word, "text.muted")
+    if word in (CloudWord.DONE, CloudWord.READY):
+        if unread:
+            return TaskView(Glyph.FINISHED, "Finished", "status.success")
+        if pull_request:
+            return TaskView(Glyph.PR_OPEN, "Pull request", "status.success")
+    return view
 
 
 def _pressing(task: Task, session: Session | None) -> TaskView | None:

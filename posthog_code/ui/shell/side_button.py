@@ -104,11 +104,11 @@ class SideButton(QAbstractButton):
                     painting.rounded(painter, dot, 4, look.color("badge.needs"))
                 return
             if self._count:
-                words = str(self._count)
-                size = badge_size(words)
+                told = str(self._count)
+                size = badge_size(told)
                 place = QRectF(rect.width() - size.width() - 8, 0, size.width(), size.height())
                 place.moveTop(round((rect.height() - size.height()) / 2))
-                paint_badge(painter, place, words, "needs")
+                paint_badge(painter, place, told, "needs")
             keys = keycaps_width(self._keys) if self._keys and self._style != "nav" else 0
             words = QRectF(x + side + 8, 0, rect.width() - x - side - 8 - keys - 12, rect.height())
             token = self._text_token or ("text.primary" if raised else "text.muted")

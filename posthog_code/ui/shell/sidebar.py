@@ -270,6 +270,6 @@ class Sidebar(QWidget):
             painting.hairline(painter, right, 0, right, self.height(), look.color("border.subtle"))
             foot = self._agents.geometry().top() - 7
             painting.hairline(painter, 0, foot, right, foot, look.color("border.subtle"))
-            if self._rail:
-                y = self.needs.geometry().bottom() + 6
-                painting.hairline(painter, 12, y, right - 12, y, look.color("border.subtle"))
+            side = 12 if self._rail else 0
+            y = self.needs.geometry().bottom() + 6
+            painting.hairline(painter, side, y, right - side, y, look.color("border.subtle"))

@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,8 +120,8 @@ class CloudRun:
         events: list[Event] = []
         fields: dict[str, str] = {}
         try:
-            while line := answer.readline():
-                name, _, value = line.decode().rstrip("\n").partition(": ")
+            for line in _lines(answer):
+                name, _, value = line.decode().partition(": ")
                 if name:
                     fields[name] = value
                     continue
@@ -138,6 +138,14 @@ class CloudRun:
         finally:
             connection.close()
         return events
+
+
+def _lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    """Raises for a body that was cut short, which `readline` would not tell."""
+    held = b""
+    while data := answer.read1(65_536):
+        *lines, held = (held + data).split(b"\n")
+        yield from lines
 
 
 @dataclass(frozen=True)

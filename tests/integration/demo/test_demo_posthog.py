@@ -212,6 +212,10 @@ def test_runs_that_cannot_start(client: CloudClient) -> None:
     client.cloud.control("POST", "config", {"github_authorization": "none"})
     refused = client("POST", runs, {"environment": "cloud", "pr_authorship_mode": "user"})
     assert refused.status == 400 and refused.body["code"] == "github_authorization_required"
+    started = client("POST", "/api/users/@me/integrations/github/start/", {"team_id": client.cloud.project}).body
+    assert b"GitHub is connected" in client("GET", started["install_url"], Authorization="").data
+    connected = client("POST", runs, {"environment": "cloud", "pr_authorship_mode": "user"})
+    assert connected.body["state"]["pr_authorship_mode"] == "user"
     client.cloud.control("POST", "config", {"github_authorization": "bot"})
     run = CloudRun(client, task["id"], client("POST", runs, {"environment": "cloud", "mode": "interactive"}).body["id"])
     assert run.row()["status"] == "queued"
@@ -330,6 +334,10 @@ def test_faults_of_streams(client: CloudClient) -> None:
     assert read(kind="duplicate") == [*ids[:2], ids[2], *ids[2:]]
     assert read(kind="reorder") == [*ids[:2], ids[3], ids[2], *ids[4:]]
     assert read(kind="split") == ids
+    client.cloud.control("POST", "config", {"sse_ascii": False})
+    raw = run.stream(stop=lambda event: event.id == newest)
+    assert [event.body for event in raw] == [event.body for event in whole]
+    client.cloud.control("POST", "config", {"sse_ascii": True})
     assert read(kind="stall", seconds=0.1) == ids
     assert run.stream(last=ids[3], stop=lambda event: event.id == newest)[0].id == ids[4]
     client.cloud.control("POST", "config", {"keepalive_s": 0.05})
@@ -339,6 +347,29 @@ def test_faults_of_streams(client: CloudClient) -> None:
     client.cloud.control("POST", "config", {"stream_max_s": 900})
     assert client("GET", f"{run.path}stream/", Accept="application/json").status == 406
     assert client("GET", f"{run.path}stream_token/").body["stream_base_url"] is None
+
+
+def test_older_servers_and_runs_without_a_stream(client: CloudClient) -> None:
+    task = client("POST", client.tasks, {"description": "x", "repository": "harbor/harbor-api"}).body
+    row = client("POST", f"{client.tasks}{task['id']}/runs/", {"environment": "local"}).body
+    run = CloudRun(client, task["id"], row["id"])
+    begun = time.monotonic()
+    client.cloud.control("POST", "config", {"stream_wait_s": 0.3})
+    assert [event.event for event in run.stream()] == ["error"] and time.monotonic() - begun > 0.3
+    client.cloud.control("POST", "config", {"stream_wait_s": 0, "older": True})
+    try:
+        assert run.stream()[-1].body == {"error": "Stream not available"}
+        client.cloud.control("POST", f"runs/{run.id}/emit", {"notification": {"method": "_posthog/console"}})
+        client.cloud.control("POST", f"runs/{run.id}/finish", {"status": "failed", "error_message": "no"})
+        assert [event.kind for event in run.stream()] == ["_posthog/console", "task_run_state"]
+        assert client("POST", f"{run.path}cancel/").status == client("GET", f"{run.path}stream_token/").status == 404
+        client.cloud.control("POST", "config", {"stored_skew_ms": 7})
+        client.cloud.control("POST", f"runs/{run.id}/emit", {"notification": {"method": "_posthog/console"}})
+        streamed, stored = run.stream()[-1].body, run.stored()[-1]
+        assert streamed["notification"] == stored["notification"] and streamed["timestamp"] != stored["timestamp"]
+        assert run.stored(after=streamed["timestamp"]) == [stored]
+    finally:
+        client.cloud.control("POST", "config", {"stream_wait_s": 120, "older": False, "stored_skew_ms": 0})
 
 
 def test_the_journal_has_counts_and_no_secrets(client: CloudClient) -> None:

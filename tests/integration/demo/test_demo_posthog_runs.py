@@ -196,6 +196,8 @@ def test_a_question_is_answered_in_words_of_an_option(client: CloudClient) -> No
         entry["notification"]["params"]["update"]["content"]["text"]
         for entry in run.stored(event_types="agent_message")
     ]
+    call = run.stored(event_types="tool_call_update")[0]["notification"]["params"]["update"]
+    assert (call["toolCallId"], call["status"]) == (ask["toolCall"]["toolCallId"], "completed")
     assert "Noted: **Keep it in the database, with a migration**." in texts[-1]
 
 

@@ -167,7 +167,8 @@ class _AgentRow(QWidget):
         words = QVBoxLayout()
         words.setSpacing(1)
         words.addLayout(title)
-        words.addWidget(ElidedLabel(_detail(info, usual), self, font="small", token="text.muted", mode="middle"))
+        elide = "end" if info.reason else "middle"
+        words.addWidget(ElidedLabel(_detail(info, usual), self, font="small", token="text.muted", mode=elide))
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 8, 10, 8)
         row.setSpacing(8)

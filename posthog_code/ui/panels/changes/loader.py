@@ -106,7 +106,9 @@ class ChangesLoader(QObject):
 
     async def _read_scope(self, number: int) -> None:
         task_id, scope = self.task_id, self.scope
-        assert task_id is not None
+        if task_id is None or self._stale(number):
+            # Another task was chosen before this began.
+            return
         known, index = self.change_set, self.index
         found = await self._source.refresh(task_id, scope)
         if self._stale(number):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
@@ -19,12 +19,14 @@ from posthog_code.ui.context import UiContext
 from posthog_code.ui.diff.keys import DIFF_KEYS
 from posthog_code.ui.diff.view import DiffView
 from posthog_code.ui.kit.chips import Chip
-from posthog_code.ui.kit.empty import EmptyState, Skeleton
+from posthog_code.ui.kit.empty import EmptyState
 from posthog_code.ui.kit.splitter import Splitter
 from posthog_code.ui.panels.changes import drafts
 from posthog_code.ui.panels.changes.actions import ReviewActions, fingerprint_of
+from posthog_code.ui.panels.changes.drafts import DraftKeeper
 from posthog_code.ui.panels.changes.loader import ChangesLoader
 from posthog_code.ui.panels.changes.menus import PanelMenus
+from posthog_code.ui.panels.changes.parts import Loading, Watch
 from posthog_code.ui.panels.changes.review_bar import PreviewSheet, ReviewBar
 from posthog_code.ui.panels.changes.toolbar import SCOPE_NAMES, Toolbar
 from posthog_code.ui.panels.changes.tree import FileTree
@@ -32,7 +34,6 @@ from posthog_code.ui.theme import theme
 
 _NO_TREE = 640
 """Below this width the files are a chip with a list."""
-_SAVE_MS = 800
 _SPLIT_HINT = "Each half would be too narrow, so unified is shown"
 
 
@@ -47,7 +48,7 @@ class ChangesPanel(QWidget):
         self._ctx = ctx
         self._task_id: TaskId | None = None
         self._scope = Scope.ALL
-        watch = self._watch = _Watch(ctx)
+        watch = self._watch = Watch(ctx)
         self.destroyed.connect(lambda: watch.follow(None))
         self._fold_viewed = False
         self._opened: tuple[TaskId | None, Scope] | None = None
@@ -58,8 +59,7 @@ class ChangesPanel(QWidget):
         self._loader = ChangesLoader(ctx.services.changes, ctx.actions, self)
         self._build()
         self._menus = PanelMenus(self.view, self.toolbar, self.files, self._actions, self)
-        self._save = QTimer(self, interval=_SAVE_MS, singleShot=True)
-        self._save.timeout.connect(self._save_drafts)
+        self._drafts = DraftKeeper(ctx, self._actions, self.view.cards.draft_texts, self)
         self._connect()
 
     def _build(self) -> None:
@@ -79,7 +79,7 @@ class ChangesPanel(QWidget):
         self.tree.setMinimumWidth(theme().size("layout.fileTree.min"))
         self.tree.setMaximumWidth(theme().size("layout.fileTree.max"))
         self.splitter.set_default_sizes([theme().size("layout.fileTree.default"), 510])
-        self.loading = _Loading(self)
+        self.loading = Loading(self)
         self.empty = EmptyState("ph.plus-minus", "No changes yet.", "", (), self)
         self.pages = QStackedWidget(self)
         for page in (self.loading, self.empty, self.splitter):
@@ -102,7 +102,7 @@ class ChangesPanel(QWidget):
         view.commentEdited.connect(self._actions.edit)
         view.commentResolved.connect(self._actions.resolve)
         view.commentDiscarded.connect(self._discard_one)
-        view.draftsChanged.connect(self._save.start)
+        view.draftsChanged.connect(self._drafts.later)
         view.revertAsked.connect(self._revert)
         view.viewedAsked.connect(self._set_viewed)
         view.openAsked.connect(self._open_file)
@@ -130,7 +130,7 @@ class ChangesPanel(QWidget):
     def set_task(self, task_id: TaskId | None) -> None:
         if task_id == self._task_id:
             return
-        self._flush_drafts()
+        self._drafts.flush()
         self._watch.follow(None)
         self._task_id = self._actions.task_id = task_id
         self._scope = Scope.ALL
@@ -175,7 +175,7 @@ class ChangesPanel(QWidget):
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        self._flush_drafts()
+        self._drafts.flush()
         self._watch.follow(None)
         if self._loader.busy:
             self._loader.stop()
@@ -356,19 +356,6 @@ class ChangesPanel(QWidget):
     def _revert(self, hunk: Hunk) -> None:
         self._actions.revert_hunk(self.view.index, hunk)
 
-    def _save_drafts(self) -> None:
-        if self._task_id is None:
-            return
-        key = drafts.draft_key(self._task_id)
-        text = drafts.to_text(self.view.cards.draft_texts())
-        if text != self._ctx.state.drafts.get(key, "") and not self._actions.save_drafts(key, text):
-            self._save.start()
-
-    def _flush_drafts(self) -> None:
-        if self._save.isActive():
-            self._save.stop()
-            self._save_drafts()
-
     # ---- layout and lists
 
     def _choose_split(self, on: bool) -> None:
@@ -419,31 +406,3 @@ class ChangesPanel(QWidget):
             self.view.finder.open()
         else:
             super().keyPressEvent(event)
-
-
-class _Watch:
-    """The one task whose files are watched; outlives the panel just long enough to let go."""
-
-    def __init__(self, ctx: UiContext) -> None:
-        self._ctx = ctx
-        self._task_id: TaskId | None = None
-
-    def follow(self, task_id: TaskId | None) -> None:
-        if task_id == self._task_id:
-            return
-        if self._task_id is not None:
-            self._ctx.services.changes.unwatch(self._task_id)
-        if task_id is not None:
-            self._ctx.services.changes.watch(task_id)
-        self._task_id = task_id
-
-
-class _Loading(QWidget):
-    """Bars where the diff will be."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 12, 16, 12)
-        column.addWidget(Skeleton(self, rows=12, row_height=24))
-        column.addStretch(1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import shiboken6
 from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import (
-    QAccessible,
-    QAccessibleAnnouncementEvent,
     QGuiApplication,
     QKeyEvent,
     QPainter,
@@ -24,6 +22,8 @@ from posthog_code.domain.transcript import Transcript, TurnFooter
 from posthog_code.ui.composer import Composer
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.empty import EmptyState
+from posthog_code.ui.panels.conversation import words
+from posthog_code.ui.panels.conversation.announcer import Announcer
 from posthog_code.ui.panels.conversation.blocks import Block
 from posthog_code.ui.panels.conversation.deeds import Deeds, register_commands
 from posthog_code.ui.panels.conversation.find_bar import FindBar
@@ -44,23 +44,7 @@ _TOPICS = frozenset({"transcript", "session", "task", "tasks", "agents"})
 class ConversationPanel(QWidget):
     """Shows one task's conversation; all that it knows comes from the state and the transcript."""
 
-    KEYS = (
-        ("J K", "Next, previous message"),
-        ("] [", "Next, previous turn"),
-        ("Return", "Open or fold"),
-        ("O", "Show the file"),
-        ("Y", "Copy"),
-        ("End", "The latest"),
-        ("Ctrl+F", "Find"),
-        ("1…9", "Answer with this option"),
-        ("A R", "Allow once, reject"),
-        ("Ctrl+Return", "Send"),
-        ("Alt+Return", "Stop the turn and send now"),
-        ("Shift+Tab", "Next mode"),
-        ("Alt+M Alt+E", "Choose the model, the effort"),
-        ("Ctrl+U", "Attach files"),
-    )
-    """For the list of keys, the composer's among them."""
+    KEYS = words.CONVERSATION_KEYS
 
     def __init__(self, ctx: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -75,11 +59,10 @@ class ConversationPanel(QWidget):
         self.finder = Finder(self.find_bar, self.stream)
         self.pill = LatestPill(self)
         self.composer = Composer(ctx, self)
+        self.announcer = Announcer(self.view, self.source, self.stream, self)
         self.deeds = Deeds(self.view, self._copy_details, self._answer_failed, self.window)
         self._stale = False
         self._loading = False
-        self._announced = ""
-        self._was_busy = False
         self._new_below = 0
         self._stop_armed = QTimer(self)
         self._stop_armed.setSingleShot(True)
@@ -145,7 +128,7 @@ class ConversationPanel(QWidget):
         view = self.view
         view.task_id, view.current = task_id, ""
         view.opened, view.whole = set(), set()
-        self._announced = ""
+        self.announcer.restart()
         self.composer.set_task(task_id)
         self._load()
 
@@ -184,7 +167,7 @@ class ConversationPanel(QWidget):
         self.stream.stick_to_bottom()
         self._show_empty()
         self._place_pill()
-        self._announce()
+        self.announcer.look()
 
     def _describe(self) -> None:
         """What the rows say about task and agent."""
@@ -192,8 +175,9 @@ class ConversationPanel(QWidget):
         task = state.tasks.get(view.task_id) if view.task_id else None
         view.worktree = task.path if task else ""
         session = state.session_of(task.id) if task else None
-        own_tree = task is not None and task.workspace is Workspace.WORKTREE and task.phase is TaskPhase.READY
-        may_restore = own_tree and bool(task.path) and not (session is not None and session.phase.busy)
+        busy = session is not None and session.phase.busy
+        own = task is not None and task.workspace is Workspace.WORKTREE and task.phase is TaskPhase.READY
+        may_restore = own and bool(view.worktree) and not busy
         if may_restore != view.may_restore:
             view.may_restore = may_restore
             self.stream.update_rows()
@@ -232,7 +216,7 @@ class ConversationPanel(QWidget):
             self._count_new(self._new_below + added if away else 0)
         self._show_empty()
         self._place_pill()
-        self._announce()
+        self.announcer.look()
         self._run_clock()
 
     def _run_clock(self) -> None:
@@ -258,26 +242,6 @@ class ConversationPanel(QWidget):
         if empty != self.empty.isVisibleTo(self):
             self.empty.setVisible(empty)
             self.stream.setVisible(not empty)
-
-    def _announce(self) -> None:
-        """A permission or question assertively, a finished turn politely; streaming text never."""
-        row = self.stream.card_row()
-        key = self.source.key(row) if row >= 0 else ""
-        if key and key != self._announced:
-            card = self.stream.show_card() if self.stream.at_end() else None
-            words = card.spoken() if isinstance(card, Row) else f"{self.view.agent} waits for you"
-            self._say(words, QAccessible.AnnouncementPoliteness.Assertive)
-        self._announced = key
-        session = self.ctx.state.session_of(self.view.task_id) if self.view.task_id else None
-        busy = session is not None and session.phase.busy
-        if self._was_busy and not busy and not key:
-            self._say(f"{self.view.agent} has finished the turn", QAccessible.AnnouncementPoliteness.Polite)
-        self._was_busy = busy
-
-    def _say(self, words: str, politeness: QAccessible.AnnouncementPoliteness) -> None:
-        event = QAccessibleAnnouncementEvent(self, words)
-        event.setPoliteness(politeness)
-        QAccessible.updateAccessibility(event)
 
     # -- rows
 

@@ -107,33 +107,39 @@ class FooterRow(Row):
         return 20 + GAP + 6
 
     def draw(self, painter: QPainter, look: Theme, exposed: QRectF) -> None:
-        font, muted = look.font("caption", tabular=True), look.color("text.muted")
-        x = 0.0
-
-        def say(shown: str, color: object = muted, gap: float = 0.0) -> None:
-            nonlocal x
-            x += gap
-            x += draw_text(painter, QRectF(x, 0, max(0.0, self.width() - x), 20), shown, font, color)  # type: ignore[arg-type]
-
-        footer = self._footer
-        for number, part in enumerate(words.footer_parts(footer)):
-            failed = part in ("Failed", "Interrupted")
-            if number:
-                say("·", gap=6)
-            say(part, look.color("status.failed") if failed else muted, gap=6 if number else 0)
-        if footer.files:
-            say("·", gap=6)
-            say(f"{footer.files} file" + ("s" if footer.files != 1 else ""), gap=6)
-            say(f"+{footer.added}", look.color("diff.add.text"), gap=6)
-            say(f"−{footer.removed}", look.color("diff.del.text"), gap=4)
-        if footer.tokens:
-            say("·", gap=6)
-            say(words.tokens_words(footer.tokens), gap=6)
-        if footer.cost >= 0.005:
-            say("·", gap=6)
-            say(f"${footer.cost:.2f}", gap=6)
+        font, metrics = look.font("caption", tabular=True), look.metrics("caption")
+        room = self._restore_rect().left() if self._restorable() else float(self.width())
+        x, gap = 0.0, metrics.horizontalAdvance("·") + 12
+        for group in self._figures():
+            wide = sum(metrics.horizontalAdvance(shown) + 5 for shown, _ in group)
+            if x and x + gap + wide > room:
+                break  # what does not fit is left out, with all that follows
+            if x:
+                draw_text(painter, QRectF(x + 6, 0, gap, 20), "·", font, look.color("text.muted"))
+                x += gap
+            for number, (shown, token) in enumerate(group):
+                x += 5 if number else 0
+                x += draw_text(painter, QRectF(x, 0, max(0.0, room - x), 20), shown, font, look.color(token))
         if self._restorable():
             self._draw_restore(painter, look)
+
+    def _figures(self) -> list[list[tuple[str, str]]]:
+        """Words and their colours, in groups that a dot stands between."""
+        footer, muted = self._footer, "text.muted"
+        groups = [
+            [(part, "status.failed" if part in ("Failed", "Interrupted") else muted)]
+            for part in words.footer_parts(footer)
+        ]
+        if footer.files:
+            files = f"{footer.files} file" + ("s" if footer.files != 1 else "")
+            groups.append(
+                [(files, muted), (f"+{footer.added}", "diff.add.text"), (f"−{footer.removed}", "diff.del.text")]
+            )
+        if footer.tokens:
+            groups.append([(words.tokens_words(footer.tokens), muted)])
+        if footer.cost >= 0.005:
+            groups.append([(f"${footer.cost:.2f}", muted)])
+        return groups
 
     def _restorable(self) -> bool:
         return self.view.may_restore and can_restore(self._footer)

@@ -219,3 +219,22 @@ def footer_parts(footer: TurnFooter) -> list[str]:
 
 def tokens_words(tokens: int) -> str:
     return f"{round(tokens / 1000)}k tokens" if tokens >= 10_000 else f"{text.count(tokens)} tokens"
+
+
+CONVERSATION_KEYS = (
+    ("J K", "Next, previous message"),
+    ("] [", "Next, previous turn"),
+    ("Return", "Open or fold"),
+    ("O", "Show the file"),
+    ("Y", "Copy"),
+    ("End", "The latest"),
+    ("Ctrl+F", "Find"),
+    ("1…9", "Answer with this option"),
+    ("A R", "Allow once, reject"),
+    ("Ctrl+Return", "Send"),
+    ("Alt+Return", "Stop the turn and send now"),
+    ("Shift+Tab", "Next mode"),
+    ("Alt+M Alt+E", "Choose the model, the effort"),
+    ("Ctrl+U", "Attach files"),
+)
+"""For the list of keys, the composer's among them."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 from PySide6.QtCore import QPoint, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QAccessible, QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QWidget
 
 from posthog_code.domain.logs import LogLine, LogSource
+from posthog_code.ui.kit.a11y import set_role
 from posthog_code.ui.panels.logs.index import LogIndex
 from posthog_code.ui.theme import notifier, theme
 
@@ -38,6 +39,7 @@ class LogList(QAbstractScrollArea):
         super().__init__(parent)
         self.setObjectName("logView")
         self.setAccessibleName("Logs")
+        set_role(self, QAccessible.Role.List)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.viewport().setMouseTracking(True)

@@ -22,6 +22,7 @@ from posthog_code.ui.panels.pull_request.content import Content, FootBar
 from posthog_code.ui.panels.pull_request.reviews import ThreadCard
 from posthog_code.ui.panels.pull_request.sending import Following, Sender
 from posthog_code.ui.panels.pull_request.sign_in import SignInCard
+from posthog_code.ui.panels.pull_request.words import PULL_REQUEST_KEYS
 from posthog_code.ui.theme import notifier
 
 _KINDS = ("pull_request", "publish", "task", "changes")
@@ -30,13 +31,7 @@ _KINDS = ("pull_request", "publish", "task", "changes")
 class PullRequestPanel(QWidget):
     """State, checks, reviews and threads of a task's pull request; reads it only while it is in view."""
 
-    KEYS = (
-        ("J K", "Next, previous check or thread"),
-        ("Return", "Open the log of a check, or the thread"),
-        ("F", "Send the failure or the thread to the agent"),
-        ("B", "Open in the browser"),
-    )
-    """For the list of keys."""
+    KEYS = PULL_REQUEST_KEYS
 
     def __init__(self, ctx: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -65,3 +65,12 @@ def opened(pull: PullRequest, now: float) -> str:
     who = "you" if pull.by_viewer else pull.author
     when = ago(now - pull.created_at) if pull.created_at else ""
     return f"{who} opened it {when}".strip() if who else ""
+
+
+PULL_REQUEST_KEYS = (
+    ("J K", "Next, previous check or thread"),
+    ("Return", "Open the log of a check, or the thread"),
+    ("F", "Send the failure or the thread to the agent"),
+    ("B", "Open in the browser"),
+)
+"""For the list of keys."""

@@ -1,0 +1,377 @@
+"""Messages to a cloud run: one at a time, when the agent takes them, and never twice."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from posthog_code.domain.cloud import CloudRunInfo, RunRequest
+from posthog_code.domain.cloud_entries import Frame, frame_of, holds_prompt
+from posthog_code.domain.cloud_errors import MissingArtifacts, NotReady, OutcomeUnknown, RunEnded
+from posthog_code.domain.cloud_facts import CloudFacts
+from posthog_code.domain.errors import InvalidInput, NotFound, Offline, RateLimited, UserError
+from posthog_code.domain.ids import MessageId, TaskId
+from posthog_code.domain.state import Topic
+from posthog_code.domain.task import QueuedMessage, Task
+from posthog_code.ports.cloud import CloudFile
+from posthog_code.services import edits
+from posthog_code.services.cloud_stream import CloudStream
+from posthog_code.services.session_parts import SessionParts
+
+FIRST_WAIT = 2.0
+LONGEST_WAIT = 30.0
+STARTUP_GRACE = 15.0
+"""Seconds after which an agent that is up and was not prompted takes our message all the same."""
+
+
+class Speaker(Protocol):
+    """What sending needs of the session that it speaks for."""
+
+    task_id: TaskId
+    stream: CloudStream
+
+    @property
+    def task(self) -> Task: ...
+
+    @property
+    def info(self) -> CloudRunInfo | None: ...
+
+    @property
+    def facts(self) -> CloudFacts: ...
+
+    @property
+    def over(self) -> bool: ...
+
+    @property
+    def ready(self) -> bool: ...
+
+    def start(self) -> None: ...
+
+    def touch(self) -> None: ...
+
+    async def until(self, condition: Callable[[], Any], seconds: float) -> bool: ...
+
+    async def switch(self, run_id: str) -> None: ...
+
+    async def command(self, method: str, params: Mapping[str, Any], command_id: str = "") -> Mapping[str, Any]: ...
+
+
+class Sender:
+    """Owns what goes out of one session. A message stays in the queue until the cloud has it."""
+
+    def __init__(self, session: Speaker, parts: SessionParts, *, patience: float) -> None:
+        """`patience`: seconds to look for a message in the log before it is taken for lost."""
+        self._session, self._parts, self.patience = session, parts, patience
+        self._scope = parts.scope.child(f"send-{session.task_id}")
+        self._running: asyncio.Task[None] | None = None
+        self._first: tuple[str, tuple[str, ...]] | None = None
+        self._held = False
+        self._arrived: asyncio.Event | None = None
+        self._text = ""
+        self._before: dict[str, int] = {}
+        """How often the run had been told this text before we sent it."""
+        self._waits = 0
+        self._fresh = False
+        self._grace: asyncio.TimerHandle | None = None
+        self.problem: UserError | None = None
+        """Why the next message is not sent."""
+
+    @property
+    def sending(self) -> bool:
+        return self._running is not None and not self._running.done()
+
+    @property
+    def waiting(self) -> bool:
+        """Something is to be sent, by itself."""
+        return self.sending or bool(self._batch())
+
+    def kick(self) -> None:
+        if not self.sending and self._batch():
+            self._session.start()
+            self._running = self._scope.spawn(self._deliver(), "deliver")
+
+    def say_first(self, text: str, attachments: tuple[str, ...]) -> None:
+        self._first, self._fresh = (text, attachments), True
+        self.release()
+        self.kick()
+
+    def retry(self) -> None:
+        self._fresh = True
+        self.release()
+        self.kick()
+
+    def hold(self) -> None:
+        self._held = True
+
+    def release(self) -> None:
+        self._held, self.problem, self._waits = False, None, 0
+
+    def prompt_seen(self, said: str) -> None:
+        """A prompt came by the stream: perhaps the one that is being sent."""
+        if self._arrived is not None and self._text.strip() and self._text.strip() in said:
+            self._arrived.set()
+
+    # -- delivery ----------------------------------------------------------------------------------------------
+
+    def _batch(self) -> tuple[QueuedMessage, ...]:
+        """What goes out next, as one message."""
+        if self._held:
+            return ()
+        if self._first is not None:
+            text, attachments = self._first
+            return (QueuedMessage(MessageId("first"), self._session.task_id, text, 0.0, attachments),)
+        return self._parts.store.state.queue.get(self._session.task_id, ())
+
+    async def _deliver(self) -> None:
+        while batch := self._batch():
+            if self._session.over:
+                await self._guarded(self._resume(batch))
+            elif self._session.ready or self._overdue():
+                await self._guarded(self._send(batch))
+            else:
+                return  # the next state of the run kicks again
+            self._session.touch()
+
+    def _overdue(self) -> bool:
+        """The agent is up, but nobody prompts it: then the first prompt is ours."""
+        session = self._session
+        info = session.info
+        if info is None or info.status != "in_progress" or not session.facts.started or session.facts.prompted:
+            return False
+        if self._grace is None:
+            self._grace = asyncio.get_running_loop().call_later(STARTUP_GRACE, self.kick)
+            return False
+        return self._grace.when() <= asyncio.get_running_loop().time()
+
+    async def _guarded(self, sending: Any) -> None:
+        """Run one delivery; decide what its failure means for the queue."""
+        try:
+            await sending
+            self._waits, self.problem = 0, None
+        except (NotReady, RateLimited, Offline) as error:
+            # It did not arrive (that was made sure of): it is tried again by itself.
+            self.problem = error
+            self._session.touch()
+            wait = min(LONGEST_WAIT, FIRST_WAIT * 2**self._waits)
+            self._waits += 1
+            if isinstance(error, OutcomeUnknown):
+                self._held = True
+                return
+            if isinstance(error, RateLimited):
+                wait = max(wait, min(error.until - self._parts.clock.now(), 300.0))
+            await asyncio.sleep(wait)
+        except UserError as error:
+            self.problem = error
+            self._held = True
+
+    async def _send(self, batch: tuple[QueuedMessage, ...]) -> None:
+        session, task = self._session, self._session.task
+        text = _combined(batch)
+        command_id = f"message-{batch[0].id}-{len(batch)}"
+        if self._was_sent(batch, task.cloud_run_id) and await self._find(text):
+            await self._done(batch, text, seen=True)
+            return
+        cloud = self._parts.cloud(task)
+        files = await _files(batch)
+        uploaded = await cloud.upload(task.cloud_task_id, task.cloud_run_id, files) if files else ()
+        params: dict[str, Any] = {"content": text} if text else {}
+        if uploaded:
+            params["artifact_ids"] = [one.id for one in uploaded]
+        self._arrived, self._text = asyncio.Event(), text
+        try:
+            await self._note_sending(batch, text, task.cloud_run_id)
+            try:
+                await self._command(params, command_id)
+            except (RunEnded, NotFound) as ended:
+                if isinstance(ended, RunEnded):
+                    await self._resume(batch)
+                    return
+                raise
+            except MissingArtifacts:
+                uploaded = await cloud.upload(task.cloud_task_id, task.cloud_run_id, files)
+                await self._command(params | {"artifact_ids": [one.id for one in uploaded]}, command_id)
+            await self._done(batch, text, seen=self._arrived.is_set())
+        finally:
+            self._arrived = None
+        await session.until(lambda: session.stream.transcript.running or session.over or bool(session.facts.asks), 5.0)
+
+    async def _command(self, params: dict[str, Any], command_id: str) -> None:
+        """Returns once the message is there: the server said so, or the agent has it. Sent again only after the log
+        was looked at."""
+        assert self._arrived is not None
+        again = False
+        while True:
+            sent = self._scope.spawn(_outcome(self._session.command("user_message", params, command_id)), "command")
+            seen = self._scope.spawn(self._arrived.wait(), "seen")
+            # Older servers answer when the turn ends: the prompt in the stream is as good.
+            await asyncio.wait([sent, seen], return_when=asyncio.FIRST_COMPLETED)
+            seen.cancel()
+            if not sent.done():
+                return
+            failure = sent.result()
+            if failure is None:
+                return
+            if not isinstance(failure, OutcomeUnknown):
+                raise failure
+            if await self._find(self._text):
+                return
+            if again:
+                raise failure
+            again = True
+
+    async def _find(self, text: str) -> bool:
+        """Whether a message that nobody confirmed has arrived: in the stream, or in the stored log."""
+        arrived = self._arrived or asyncio.Event()
+        loop = asyncio.get_running_loop()
+        deadline, wait = loop.time() + self.patience, self.patience / 20
+        while True:
+            try:
+                if arrived.is_set() or await self._in_log(text):
+                    return True
+            except UserError:
+                pass  # it cannot be looked up now; that is no reason to send it again
+            if loop.time() >= deadline:
+                return False
+            try:
+                await asyncio.wait_for(arrived.wait(), wait)
+            except TimeoutError:
+                wait *= 2
+
+    async def _in_log(self, text: str) -> bool:
+        task = self._session.task
+        cloud = self._parts.cloud(task)
+        offset, more, found = 0, True, 0
+        while more:
+            page = await cloud.session_log(task.cloud_task_id, task.cloud_run_id, offset)
+            offset, more = offset + len(page.entries) + page.broken, page.more
+            found += self._count((frame for entry in page.entries if (frame := frame_of(entry)) is not None), text)
+        return found > self._before.get(text, 0)
+
+    # -- a new run ---------------------------------------------------------------------------------------------
+
+    async def _resume(self, batch: tuple[QueuedMessage, ...]) -> None:
+        """The run is over: the conversation goes on as a new one, with the same text."""
+        session, task, info = self._session, self._session.task, self._session.info
+        cloud = self._parts.cloud(task)
+        text = _combined(batch)
+        newest = (await cloud.task(task.cloud_task_id)).run
+        if newest is not None and newest.id != task.cloud_run_id and not newest.over:
+            # Somebody went on already, perhaps we before a crash: its first message tells.
+            ours = any(p.get("run") == task.cloud_run_id for _, p in session.stream.notes("resuming"))
+            if ours and text.strip() and text.strip() in str(newest.state.get("pending_user_message") or ""):
+                await self._done(batch, text, seen=True)
+            await session.switch(newest.id)
+            return
+        never_up = info is not None and info.status == "failed" and not session.facts.started
+        if never_up and not self._fresh:
+            raise InvalidInput(
+                "The last run did not come up, so there is nothing to go on from.",
+                "Retry starts a fresh run with this message.",
+                info.error if info else "",
+            )
+        files = await _files(batch)
+        staged = await cloud.upload(task.cloud_task_id, "", files) if files else ()
+        request = RunRequest(
+            branch=info.branch if info else "",
+            adapter=info.adapter if info else "",
+            model=info.model if info else "",
+            effort=info.effort if info else "",
+            resume_from="" if never_up else task.cloud_run_id,
+            message=text,
+            artifact_ids=tuple(one.id for one in staged),
+        )
+        session.stream.note("resuming", run=task.cloud_run_id, text=text)
+        await asyncio.to_thread(session.stream.sync)
+        try:
+            made = (await cloud.run_task(task.cloud_task_id, request)).run
+        except OutcomeUnknown:
+            await asyncio.sleep(min(1.0, self.patience / 4))
+            made = (await cloud.task(task.cloud_task_id)).run
+            if made is None or made.id == task.cloud_run_id:
+                made = (await cloud.run_task(task.cloud_task_id, request)).run
+        if made is None:
+            raise Offline("The cloud did not say which run goes on.", "It is tried again in a while.")
+        self._fresh = False
+        await self._done(batch, text, seen=True)
+        await session.switch(made.id)
+
+    # -- records -----------------------------------------------------------------------------------------------
+
+    async def _note_sending(self, batch: tuple[QueuedMessage, ...], text: str, run_id: str) -> None:
+        """On disk before the message leaves: after a crash it is looked for, not sent again."""
+        stream = self._session.stream
+        received = await stream.received(run_id)
+        self._before[text] = self._count([frame for frame, _ in received.since], text)
+        stream.note("sending", messages=[m.id for m in batch], text=text, run=run_id, before=self._before[text])
+        await asyncio.to_thread(stream.sync)
+
+    def _was_sent(self, batch: tuple[QueuedMessage, ...], run_id: str) -> bool:
+        """Whether an earlier try left this machine and its end is not known."""
+        ids = {m.id for m in batch}
+        pending: dict[str, Any] | None = None
+        for name, params in self._session.stream.notes("sending", "sent"):
+            messages = params.get("messages")
+            if not isinstance(messages, list) or not ids.intersection(messages):
+                continue
+            pending = params if name == "sending" and params.get("run") == run_id else None
+        if pending is None:
+            return False
+        text = str(pending.get("text") or "")
+        self._before.setdefault(text, int(pending.get("before") or 0))
+        return True
+
+    async def _done(self, batch: tuple[QueuedMessage, ...], text: str, *, seen: bool) -> None:
+        session = self._session
+        session.stream.note("sent", messages=[m.id for m in batch])
+        if not seen:
+            # Shown at once; the prompt's own frame takes the row over when it comes.
+            session.stream.note("prompt", text=text, attachments=[a for m in batch for a in m.attachments])
+        if self._first is not None and batch[0].id == "first":
+            self._first = None
+            return
+        ids = {m.id for m in batch}
+
+        def change(state: Any) -> Any:
+            left = tuple(m for m in state.queue.get(session.task_id, ()) if m.id not in ids)
+            state = replace(state, queue={**state.queue, session.task_id: left})
+            return edits.edit_task(state, session.task_id, updated_at=self._parts.clock.now(), unread=False)
+
+        await self._parts.store.update(change, Topic("queue", session.task_id), *edits.task_topics(session.task_id))
+
+    @staticmethod
+    def _count(frames: Iterable[Frame], text: str) -> int:
+        return sum(1 for frame in frames if holds_prompt([frame], text))
+
+
+def _combined(batch: tuple[QueuedMessage, ...]) -> str:
+    return "\n\n".join(m.text.strip() for m in batch if m.text.strip())
+
+
+async def _files(batch: tuple[QueuedMessage, ...]) -> list[CloudFile]:
+    """Raises NotFound for an attachment that is gone."""
+    paths = [Path(path) for message in batch for path in message.attachments]
+    return [await asyncio.to_thread(read_file, path) for path in paths]
+
+
+def read_file(path: Path) -> CloudFile:
+    """A file to send along. Raises NotFound when it cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NotFound(
+            f"The attachment {path.name} cannot be read.", "Remove it or attach it again.", str(error)
+        ) from error
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return CloudFile(path.name, data, kind)
+
+
+async def _outcome(coro: Any) -> UserError | None:
+    try:
+        await coro
+    except UserError as error:
+        return error
+    return None

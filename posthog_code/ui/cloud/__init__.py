@@ -1,0 +1,1 @@
+"""What the window shows of PostHog's cloud besides the ordinary pages and panels."""
