@@ -5,10 +5,10 @@ Times on a shared machine say little alone: `tests/bench` runs these in turn wit
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from posthog_code.app.paths import Paths
 
@@ -26,20 +26,42 @@ BENCHES = {
 """Name to module and function; a function gets options and paths and gives an exit code or figures."""
 
 
-def read_options(words: Sequence[str]) -> argparse.Namespace:
-    """What follows `posthog-code bench`. A parser of its own: that of the commands is not part of a start."""
-    bench = argparse.ArgumentParser(prog="posthog-code bench")
-    bench.add_argument("name")
-    bench.add_argument("--size", type=int, default=0, help="size of the input; what it counts depends on NAME")
-    bench.add_argument("--repo", default="", help="repository to work in")
-    bench.add_argument("--changed", type=int, default=100, help="files that are changed in it")
-    bench.add_argument("--runs", type=int, default=5, help="how often it is measured")
-    bench.add_argument("--since", type=float, default=0.0, help="when the process was started, monotonic seconds")
-    bench.add_argument("--split", action="store_true", help="two columns")
-    return bench.parse_args(words, argparse.Namespace(command="bench"))
+@dataclass
+class Options:
+    """What follows `posthog-code bench NAME`, as `--key value`. Read by hand: argparse is not part of a start."""
+
+    name: str = ""
+    size: int = 0
+    """Of the input; what it counts depends on NAME."""
+    repo: str = ""
+    changed: int = 100
+    """Files that are changed in the repository."""
+    runs: int = 5
+    since: float = 0.0
+    """When the process was started, monotonic seconds."""
+    split: bool = False
+    """Two columns."""
+    command: str = "bench"
 
 
-def run(options: argparse.Namespace, paths: Paths) -> int:
+def read_options(words: Sequence[str]) -> Options:
+    """Raises SystemExit for what is no option."""
+    options, rest = Options(), list(words)
+    while rest:
+        word = rest.pop(0)
+        key = word.removeprefix("--")
+        if key == word and not options.name:
+            options.name = word
+        elif key == word or not hasattr(options, key):
+            raise SystemExit(f"posthog-code bench does not know {word!r}")
+        elif key == "split":
+            options.split = True
+        else:
+            setattr(options, key, type(getattr(options, key))(rest.pop(0)))
+    return options
+
+
+def run(options: Options, paths: Paths) -> int:
     """Run one; gives the exit code."""
     found = BENCHES.get(options.name)
     if found is None:

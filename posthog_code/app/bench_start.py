@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     # Nothing is imported here that the window itself would not import: it would be counted.
     from posthog_code.app.container import Container
     from posthog_code.ui.context import UiContext
+    from posthog_code.ui.shell.main_window import MainWindow
 
 LATER = ("acp", "pydantic", "httpx", "git", "keyring", "pygments")
 """What must not be imported before the first paint."""
@@ -37,26 +39,21 @@ def start(options: argparse.Namespace, paths: Paths) -> int:
     """
     from posthog_code.app.window import open_window
 
-    kept: list[_Start] = []
-
-    def attach(container: Container, context: UiContext) -> None:
-        kept.append(_Start(options.since, options.size, container, context))
-
-    return open_window(paths, attach)
+    measured = _Start(options.since)
+    return open_window(paths, partial(measured.after_start, options.size), before_paint=measured.watch)
 
 
 class _Start(QObject):
     """Sees the list being painted, then everything else being loaded."""
 
-    def __init__(self, since: float, size: int, container: Container, context: UiContext) -> None:
+    def __init__(self, since: float) -> None:
         super().__init__()
-        from posthog_code.ui.shell.main_window import MainWindow
-
-        self._since, self._load_all, self._idle = since, size > 0, max(0, size - 1)
-        self._container, self._context = container, context
-        self._window = next(w for w in QApplication.topLevelWidgets() if isinstance(w, MainWindow))
+        self._since = since
         self._figures: dict[str, float | str] = {}
-        self._window.sidebar.list.viewport().installEventFilter(self)
+
+    def watch(self, window: MainWindow) -> None:
+        self._window = window
+        window.sidebar.list.viewport().installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Paint and self._window.sidebar.rows:
@@ -78,25 +75,27 @@ class _Start(QObject):
             "modules": float(len(sys.modules)),
             "offenders": ",".join(name for name in LATER if name in sys.modules) or "none",
         }
-        if self._load_all:
-            self._container.services.scope.spawn(self._load(), "bench-load")
+
+    def after_start(self, size: int, container: Container, context: UiContext) -> None:
+        if size > 0:
+            container.services.scope.spawn(self._load(size - 1, container, context), "bench-load")
         else:
             self._end()
 
-    async def _load(self) -> None:
+    async def _load(self, idle: float, container: Container, context: UiContext) -> None:
         import asyncio
 
-        task = self._container.services.store.state.visible_tasks()[0]
+        task = container.services.store.state.visible_tasks()[0]
         for panel in ("changes", "logs", "pull_request", "changes"):
-            self._context.nav.open_task(task.id, panel)
+            context.nav.open_task(task.id, panel)
             await asyncio.sleep(_SETTLED_S / 2)
-        await self._container.services.agents.detect()
+        await container.services.agents.detect()
         await asyncio.sleep(_SETTLED_S)
         self._figures["loaded"] = memory_mb()
         used = time.process_time()
-        await asyncio.sleep(self._idle)
-        if self._idle:
-            self._figures["idle_percent"] = (time.process_time() - used) / self._idle * 100
+        await asyncio.sleep(idle)
+        if idle:
+            self._figures["idle_percent"] = (time.process_time() - used) / idle * 100
         self._end()
 
     def _end(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -35,7 +35,7 @@ class SystemClock:
         return time.time()
 
     def new_id(self) -> str:
-        return secrets.token_hex(8)
+        return os.urandom(8).hex()
 
 
 def ask_the_person(_task_id: TaskId, _ask: Ask) -> str | None:

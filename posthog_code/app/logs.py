@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import sys
 from pathlib import Path
 
@@ -21,17 +20,39 @@ class Redact(logging.Filter):
         return True
 
 
+class LateFile(logging.Handler):
+    """Rotated files, opened by the first record: most starts have nothing to tell."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._file: logging.Handler | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._file is None:
+            # Imported here: it brings sockets and pickles for handlers that nobody uses.
+            from logging.handlers import RotatingFileHandler
+
+            try:
+                self._file = RotatingFileHandler(self._path, maxBytes=2_000_000, backupCount=3, encoding="utf-8")
+            except OSError:
+                self._file = logging.StreamHandler(sys.stderr)
+            self._file.setFormatter(self.formatter)
+        self._file.emit(record)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        super().close()
+
+
 def set_up(folder: Path, *, to_stderr: bool) -> None:
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     handlers: list[logging.Handler] = []
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handlers.append(
-            logging.handlers.RotatingFileHandler(
-                folder / "app.log", maxBytes=2_000_000, backupCount=3, encoding="utf-8"
-            )
-        )
+        handlers.append(LateFile(folder / "app.log"))
     except OSError:
         to_stderr = True
     if to_stderr or not handlers:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
+import gc
 import importlib
 import os
 import sys
 from collections.abc import MutableMapping, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from posthog_code.app.paths import Paths, default_home
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def main(argv: Sequence[str]) -> int:
@@ -34,8 +39,8 @@ def main(argv: Sequence[str]) -> int:
     return run_command(options, paths)
 
 
-def _options(argv: Sequence[str]) -> argparse.Namespace:
-    """What was asked for. A start of the window parses nothing: the parsers of all commands take as long as a frame."""
+def _options(argv: Sequence[str]) -> argparse.Namespace | SimpleNamespace:
+    """What was asked for. A start of the window parses nothing: to make the parsers takes as long as to read the data."""
     if argv[:1] == ["bench"]:
         from posthog_code.app.bench import read_options
 
@@ -47,7 +52,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         # A desktop hands over a link as the only argument. A bad one is told of in the window: nobody sees a terminal.
         link = argv[0] if is_link(argv[0]) else ""
     if link or not argv:
-        return argparse.Namespace(command=None, link=link)
+        return SimpleNamespace(command=None, link=link)
     from posthog_code.cli.parser import build_parser
 
     options = build_parser().parse_args(argv)
@@ -96,19 +101,24 @@ def _own_child(argv: Sequence[str]) -> int | None:
     return None
 
 
-def _with_window(options: argparse.Namespace, paths: Paths) -> int:
+def _with_window(options: argparse.Namespace | SimpleNamespace, paths: Paths) -> int:
     from posthog_code.app import system
+
+    # Nothing of what a start makes is garbage. From the first paint on, `app.loop.Collector` decides when to collect.
+    gc.disable()
 
     if options.command in ("shots", "bench"):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    problem = "" if getattr(options, "prepare_only", False) else system.screen_problem()
+    problem = "" if getattr(options, "prepare_only", False) else system.screen_problem(libraries=False)
     if problem:
         sys.stderr.write(problem)
         return 3
-    # Once PySide6 is loaded, its import hook reads the source of every module that imports something. What needs no Qt
-    # comes before it: measurable at every start.
+    # What needs no Qt comes first: imports take longer once PySide6 is there.
     importlib.import_module("posthog_code.app.container")
     try:
+        from posthog_code.app import qt
+
+        qt.plain_imports()
         from posthog_code.app import window
     except ImportError as error:
         if "PySide6" not in str(error) and ".so" not in str(error):

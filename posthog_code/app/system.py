@@ -5,7 +5,6 @@ Standard library only and nothing of ours: `packaging/bootstrap.py` reads this b
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import sys
@@ -53,6 +52,9 @@ Which = Callable[[str], "str | None"]
 
 def loads(library: str) -> bool:
     """Whether the dynamic loader finds a shared library."""
+    # Imported here: a start of the window asks only when Qt has given up.
+    import ctypes
+
     try:
         ctypes.CDLL(library)
     except OSError:
@@ -89,17 +91,17 @@ def install_line(packages: Sequence[str], which: Which = shutil.which) -> str:
     return f"sudo apt-get update && sudo apt-get install -y {' '.join(packages)}"
 
 
-def screen_problem(environment: Mapping[str, str] = os.environ) -> str:
+def screen_problem(environment: Mapping[str, str] = os.environ, *, libraries: bool = True) -> str:
     """Why no window can open here, with the way on; "" when one can.
 
-    Qt itself ends the process with SIGABRT in these cases.
+    Loading the libraries that Qt will load takes time: without `libraries` that is left out.
     """
     if not sys.platform.startswith("linux"):
         return ""
     platform = environment.get("QT_QPA_PLATFORM", "")
     headless = platform.startswith(("offscreen", "minimal", "vnc", "linuxfb", "eglfs"))
     x11 = platform.startswith("xcb") or not (platform or environment.get("WAYLAND_DISPLAY"))
-    missing = missing_libraries(window=x11 and not headless)
+    missing = missing_libraries(window=x11 and not headless) if libraries else []
     if not has_fonts():
         missing.append(FONT_PACKAGE)
     if missing:

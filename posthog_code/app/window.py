@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import importlib
 import signal
@@ -13,18 +12,17 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from posthog_code.app import crash, logs, loop
+from posthog_code.app import crash, logs
 from posthog_code.app.container import Container, build, open_database
+from posthog_code.app.first_paint import show_painted
 from posthog_code.app.instance import SingleInstance
 from posthog_code.app.paths import Paths
+from posthog_code.app.qt import make_application
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.state import Topic
 from posthog_code.ui.actions import Actions
 from posthog_code.ui.bridge import Bridge
-from posthog_code.ui.cloud.links import open_link
-from posthog_code.ui.cloud.watching import begin_cloud
 from posthog_code.ui.context import UiContext
-from posthog_code.ui.kit.after_paint import after_paint
 from posthog_code.ui.nav import Nav
 from posthog_code.ui.shell.main_window import MainWindow
 from posthog_code.ui.theme import apply_theme
@@ -34,8 +32,13 @@ _RAISE_PATIENCE = 5.0
 AfterStart = Callable[[Container, UiContext], None]
 
 
-def open_window(paths: Paths, after_start: AfterStart | None = None, link: str = "") -> int:
-    """`link` is a posthog-code:// address to show, or ""."""
+def open_window(
+    paths: Paths,
+    after_start: AfterStart | None = None,
+    link: str = "",
+    before_paint: Callable[[MainWindow], object] = lambda window: None,
+) -> int:
+    """`link` is a posthog-code:// address to show, or "". `after_start` is called on the running loop."""
     logs.set_up(paths.logs, to_stderr=False)
     crash.install(paths.logs)
     instance = SingleInstance(paths.lock)
@@ -47,20 +50,22 @@ def open_window(paths: Paths, after_start: AfterStart | None = None, link: str =
     except UserError as error:
         sys.stderr.write(f"{error.title}\n{error.hint}\n{error.detail}\n")
         return 2
-    # What was imported lives as long as the program: no collection has to look through it.
+    # What is imported lives as long as the program: no collection has to look through it.
     gc.freeze()
+    container = build(paths, database, state)
+    context = make_context(container)
+    context.actions.hold()
+    dress(app, container)
+    window = MainWindow(context)
+    before_paint(window)
+    show_painted(window, window.sidebar.list.viewport())
+    # Imported here: the loop, asyncio and all that lives on it take as long as the window itself.
+    from posthog_code.app import loop
+
     try:
-        return loop.run(app, lambda: _live(app, build(paths, database, state), instance, after_start, link))
+        return loop.run(app, lambda: _live(app, container, context, window, instance, after_start, link))
     finally:
         instance.release()
-
-
-def make_application() -> QApplication:
-    app = QApplication(["posthog-code"])
-    app.setApplicationName("posthog-code")
-    app.setApplicationDisplayName("PostHog Code")
-    app.setDesktopFileName("posthog-code")
-    return app
 
 
 def _another_is_open(instance: SingleInstance, paths: Paths, link: str) -> int:
@@ -106,18 +111,24 @@ def dress(app: QApplication, container: Container) -> None:
 
 
 async def _live(
-    app: QApplication, container: Container, instance: SingleInstance, after_start: AfterStart | None, link: str = ""
+    app: QApplication,
+    container: Container,
+    context: UiContext,
+    window: MainWindow,
+    instance: SingleInstance,
+    after_start: AfterStart | None,
+    link: str,
 ) -> int:
+    """The window's life from its first paint to its end."""
+    import asyncio
+
     services = container.services
     closed = asyncio.Event()
     running = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         running.add_signal_handler(number, closed.set)
-    dress(app, container)
-    context = make_context(container)
-    window = MainWindow(context)
     window.closing.connect(closed.set)
-    window.show()
+    context.actions.go_on()
 
     def on_change(topics: frozenset[Topic]) -> None:
         if Topic("settings") in topics:
@@ -133,6 +144,9 @@ async def _live(
     app.applicationStateChanged.connect(on_focus)
 
     async def behind() -> None:
+        from posthog_code.ui.cloud.links import open_link
+        from posthog_code.ui.cloud.watching import begin_cloud
+
         def on_raise(told: str) -> None:
             _to_front(window)
             open_link(context, told)
@@ -142,8 +156,7 @@ async def _live(
         begin_cloud(context, window)
         open_link(context, link)
 
-    # The person sees the list before anything else is looked for, or even imported.
-    after_paint(window.sidebar.list.viewport(), lambda: services.scope.spawn(behind(), "start"))
+    services.scope.spawn(behind(), "start")
     if after_start is not None:
         after_start(container, context)
     try:
@@ -157,6 +170,8 @@ async def _live(
 
 
 async def _behind_first_paint(container: Container, context: UiContext) -> None:
+    import asyncio
+
     services = container.services
     await asyncio.to_thread(importlib.import_module, "posthog_code.app.wiring")
     found, interrupted = await container.mend()

@@ -127,6 +127,7 @@ def wire(
             scope,
             policy,
             account.cloud_of,
+            account.restore,
         )
     )
     setup = TaskSetup(store, git.git, git.worktrees, ShellCommands(), logs, clock, paths.worktrees)

@@ -127,6 +127,20 @@ def news(told: Sequence[Frame], more: Sequence[Frame]) -> list[int]:
     return sorted(found + texts)
 
 
+def beginning_of_own(earlier: Sequence[Frame], stored: Sequence[Frame]) -> int:
+    """Where a run's own part of its log begins: the log may tell the runs before it first, which are known already."""
+    left = Counter(filter(None, _keys(earlier)))
+    told = 0
+    for index, key in enumerate(_keys(stored)):
+        if key is None:
+            continue
+        if left[key] <= 0:
+            return told
+        left[key] -= 1
+        told = index + 1
+    return told
+
+
 def differs(stored: Sequence[Frame], shown: Sequence[Frame]) -> bool:
     """Whether something of the stored log was not shown, or was shown more often than it happened.
 

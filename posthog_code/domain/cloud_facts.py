@@ -105,7 +105,8 @@ class CloudFacts:
             self.turns += 1
             self.asks.clear()
         elif name == "git_checkpoint" and mapping(params.get("device")).get("type") == "local":
-            self.prompted = True  # handed over from a machine: the agent waits for what we say
+            # Handed over from a machine, which told all before: the agent here comes up now, and waits for a message.
+            self.started, self.prompted = False, True
         elif name == "permission_response":
             reply_to = text(params.get("requestId"))
             for request_id, one in tuple(self.asks.items()):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from posthog_code.domain.agent import AgentInfo
-from posthog_code.domain.changes import ChangeSet
 from posthog_code.domain.cloud import Account, CloudList
 from posthog_code.domain.ids import RepositoryId, SessionId, TaskId
 from posthog_code.domain.pull_request import PullRequest
@@ -15,6 +13,10 @@ from posthog_code.domain.review import Comment
 from posthog_code.domain.session import Session
 from posthog_code.domain.settings import Settings
 from posthog_code.domain.task import QueuedMessage, Repository, Step, Task, TaskPhase
+
+if TYPE_CHECKING:
+    from posthog_code.domain.agent import AgentInfo
+    from posthog_code.domain.changes import ChangeSet
 
 
 class Topic(NamedTuple):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from posthog_code.services.trash import Trash
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Services:
     store: Store
     scope: Scope

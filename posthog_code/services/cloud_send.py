@@ -99,6 +99,11 @@ class Sender:
         self.release()
         self.kick()
 
+    async def close(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+        await self._scope.close()
+
     def retry(self) -> None:
         self._fresh = True
         self.release()

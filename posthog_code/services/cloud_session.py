@@ -60,6 +60,7 @@ class CloudSession:
         self._publishing: asyncio.Task[None] | None = None
         self._dirty = False
         self._news = False
+        self._closed = False
         self._sender = Sender(self, parts, patience=patience)
 
     # -- facts -------------------------------------------------------------------------------------------------
@@ -129,6 +130,9 @@ class CloudSession:
             await self._stop_watching()
 
     def start(self) -> None:
+        """Watch, whether somebody looks or not, until there is nothing left to do."""
+        if self._closed:
+            return
         if self._watching is None or self._watching.done():
             self._watching = self._scope.spawn(self._follow(), "watch")
 
@@ -140,6 +144,7 @@ class CloudSession:
             if not run_id:
                 return
             try:
+                await self._parts.sign_in()
                 cloud = self._parts.cloud(task)
             except UserError as error:
                 self.link(Link.LOST, error, self._heard_at)
@@ -284,7 +289,8 @@ class CloudSession:
 
     def kick(self) -> None:
         """Send what waits, if the run takes it."""
-        self._sender.kick()
+        if not self._closed:
+            self._sender.kick()
 
     def retry(self, prompt: str, attachments: tuple[str, ...]) -> None:
         """Say something before what is queued."""
@@ -403,6 +409,8 @@ class CloudSession:
 
     async def close(self) -> None:
         """Stop watching; the run goes on in the cloud."""
+        self._closed = True
+        await self._sender.close()
         await self._scope.close()
         self.stream.close()
 
@@ -431,6 +439,8 @@ class CloudSession:
 
     def touch(self) -> None:
         """Something changed: publish it, once for many."""
+        if self._closed:
+            return
         self._dirty = True
         waiting, self._changed = self._changed, asyncio.Event()
         waiting.set()

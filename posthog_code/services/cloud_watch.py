@@ -13,7 +13,17 @@ from typing import Any, Protocol
 
 from posthog_code.domain import cloud_parse as parse
 from posthog_code.domain.cloud import CloudRunInfo
-from posthog_code.domain.cloud_entries import at_of, differs, extension, frame_of, is_piece, news, said_by_agent
+from posthog_code.domain.cloud_entries import (
+    at_of,
+    beginning_of_own,
+    differs,
+    extension,
+    frame_of,
+    is_piece,
+    key_of,
+    news,
+    said_by_agent,
+)
 from posthog_code.domain.errors import NotFound, NotSignedIn, Offline, RateLimited, UserError
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.cloud import Cloud, StreamEvent
@@ -354,25 +364,32 @@ class CloudRun:
 
     async def _join(self) -> None:
         """The stored log first, then what the stream has kept and is not in it. From then on the stream alone."""
-        await self._reconcile()
-        await self._caught_up()
-        before, since = await self._sink.stream.received(self.run_id)
+        stored = await self._stored()
+        await self._agree(stored)
+        await self._caught_up(stored)
+        told = (await self._sink.stream.received(self.run_id)).since
         held, self._held = self._held or [], None
-        self._apply(held, [*before, *since])
+        self._apply(held, list(told))
         if not self._read_done:
             self._tell(Link.LIVE, None)
 
-    async def _caught_up(self) -> None:
-        """Until the stream has told what it kept: it falls silent, or tells of now."""
+    async def _caught_up(self, stored: list[Timed]) -> None:
+        """Until the stream has come to the end of the stored log: it told its last frame, or falls silent."""
+        last = next((frame for frame, _ in reversed(stored) if said_by_agent(frame) is None), None)
+        wanted = key_of(last) if last is not None else b""
+        times = sum(1 for frame, _ in stored if frame == last)
+        looked, met = 0, 0
         deadline = self._monotonic() + self._pace.catch_up
         self._last_event = max(self._last_event, self._monotonic())
         while not self._read_done and (now := self._monotonic()) < deadline:
+            held = self._held or []
+            frames = (frame_of(event.data) for event in held[looked:])
+            met += sum(1 for frame in frames if frame is not None and key_of(frame) == wanted)
+            looked = len(held)
             silent = now - self._last_event
-            if silent >= self._pace.quiet:
+            if (wanted and met >= times) or silent >= self._pace.quiet:
                 return
-            if self._held and at_of(self._held[-1].data) > self._clock.now() - 1.0:
-                break
-            await asyncio.sleep(min(self._pace.quiet - silent, 0.05))
+            await asyncio.sleep(min(self._pace.quiet - silent, 0.03))
         self._doubtful = self._doubtful or not self._read_done
 
     async def _stored(self) -> list[Timed]:
@@ -388,21 +405,20 @@ class CloudRun:
     async def _check(self) -> None:
         """Compare with the stored log, and tell anew what does not agree."""
         try:
-            self._doubtful = not await self._reconcile(live=True)
+            self._doubtful = not await self._agree(await self._stored(), live=True)
         except UserError:
             pass  # the next turn, or the end of the run, tries again
 
-    async def _reconcile(self, live: bool = False) -> bool:
+    async def _agree(self, stored: list[Timed], live: bool = False) -> bool:
         """Make the conversation agree with the stored log. With a `live` stream the end of the log is left to it; False
         when that leaves something open."""
-        stored = await self._stored()
         self._flush()
         before, since = await self._sink.stream.received(self.run_id)
         if not stored:
             return True  # kept for 30 days only, or not written yet
         earlier = [frame for frame, _ in before]
         # A log may begin with the runs that this one goes on from.
-        own = [stored[i] for i in news(earlier, [frame for frame, _ in stored])] if before else stored
+        own = stored[beginning_of_own(earlier, [frame for frame, _ in stored]) :]
         theirs, ours = [frame for frame, _ in own], [frame for frame, _ in since]
         if not differs(theirs, ours):
             return True
@@ -429,7 +445,7 @@ class CloudRun:
         """The run is over: its last lines, then its state."""
         if self._checking is not None and not self._checking.done():
             await asyncio.wait([self._checking])
-        await self._reconcile()
+        await self._agree(await self._stored())
         self._tell_info(info)
         self._tell(Link.OVER, None)
 

@@ -56,8 +56,8 @@ def steps_for(task: Task, archive: bool) -> tuple[Step, ...]:
         Step(CHECKPOINT, "Take a checkpoint"),
         Step(PUSH, f"Push {task.branch}"),
         Step(TASK, "Prepare the run in the cloud"),
-        Step(UPLOAD, "Upload the changes"),
         Step(TALK, "Copy the conversation"),
+        Step(UPLOAD, "Upload the changes"),
         Step(START, "Start in the cloud"),
     )
     put_away = (Step(ARCHIVE, "Archive the worktree"),) if archive else ()
@@ -216,7 +216,7 @@ class SendToCloud:
         return plural(sum(map(len, wanted.values())), "byte")
 
     async def _tell_checkpoint(self, task: Task, snapshot: Snapshot, paths: list[str]) -> None:
-        """The entry that a sandbox looks for; it goes to the log with the conversation's last entries."""
+        """The entry that a sandbox looks for, behind the conversation: what follows it is the cloud's."""
         repository = self._parts.store.state.repositories[task.repository_id]
         ref = f"refs/heads/{snapshot.branch}"
         params = {

@@ -39,8 +39,10 @@ async def place_of(store: Store, git: Git, forge: Forge, task_id: TaskId) -> Pla
     """Raises NotFound when the task or its repository is gone."""
     task = store.state.tasks.get(task_id)
     repository = store.state.repository_of(task_id)
-    if task is None or repository is None:
+    if task is None:
         raise NotFound("This task is not there any more.")
+    if repository is None:
+        raise NotFound("The repository of this task is not on this machine.", "Add its folder to see the pull request.")
     try:
         # Git is asked each time: a remote may be added or moved after the repository was registered.
         url = (await git.facts(Path(repository.path))).remote_url or repository.remote_url

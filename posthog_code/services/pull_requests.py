@@ -307,7 +307,8 @@ class PullRequests:
         return pull
 
     async def _read_unpushed(self, place: Place, pull: PullRequest | None) -> Unpushed:
-        if pull is None or not is_open(pull) or not pull.head_sha or place.task.branch != pull.head:
+        here = bool(place.task.path) and place.task.branch == (pull.head if pull else "")
+        if pull is None or not is_open(pull) or not pull.head_sha or not here:
             return Unpushed()
         try:
             paths, _ahead = await self._publishing.status(place.folder, pull.base)

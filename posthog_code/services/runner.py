@@ -12,6 +12,7 @@ from posthog_code.domain.cloud import CloudRunInfo, CloudTask
 from posthog_code.domain.errors import Conflict, NotFound, UserError
 from posthog_code.domain.ids import RepositoryId, TaskId
 from posthog_code.domain.task import StepState, TaskDraft, TaskPhase
+from posthog_code.domain.text import slug
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.cloud import Cloud
 from posthog_code.services import edits
@@ -207,6 +208,7 @@ class _Job:
             agent_id=self._plan.agent_id,
             agent_command=self._plan.agent_command,
             base=f"origin/{base}" if fresh else base,
+            branch=await self._branch(repository_id),
             title=task.title,
             mode=self._plan.mode,
             model=run.model,
@@ -228,6 +230,17 @@ class _Job:
             mirroring.cancel()
             await asyncio.wait([mirroring])
         return outcome
+
+    async def _branch(self, repository_id: RepositoryId) -> str:
+        """A name that no other run has, on whichever machine: titles repeat."""
+        repositories = self._services.repositories
+        taken = {branch.name.removeprefix("origin/") for branch in await repositories.branches(repository_id)}
+        prefix = repositories.get(repository_id).branch_prefix
+        wanted = chosen = f"{prefix}{slug(self._task.title or self._task.id)}-{self._run.id[-6:]}"
+        number = 2
+        while chosen in taken:
+            chosen, number = f"{wanted}-{number}", number + 1
+        return chosen
 
     def _check_setup(self, local: TaskId) -> None:
         task = self._services.store.state.tasks[local]

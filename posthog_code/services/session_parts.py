@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from posthog_code.domain.errors import NotSignedIn
@@ -31,6 +31,10 @@ def no_cloud(_task: Task) -> Cloud:
     raise NotSignedIn("You are not signed in to PostHog.", "Sign in (posthog-code login).")
 
 
+async def nothing() -> None:
+    return None
+
+
 @dataclass
 class SessionParts:
     store: Store
@@ -45,3 +49,5 @@ class SessionParts:
     scope: Scope
     policy: AskPolicy
     cloud: CloudOf = no_cloud
+    sign_in: Callable[[], Awaitable[object]] = nothing
+    """Goes on with the last sign-in to the cloud, if that has not happened yet."""

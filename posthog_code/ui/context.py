@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from posthog_code.domain.state import AppState
+from posthog_code.ui import platform
 from posthog_code.ui.actions import Actions
 from posthog_code.ui.bridge import Bridge
 from posthog_code.ui.commands import CommandRegistry
@@ -73,6 +74,8 @@ class UiContext:
     commands: CommandRegistry = field(default_factory=CommandRegistry)
     layout_path: Path | None = None
     """File that keeps geometry and splitters; None keeps nothing."""
+    open_url: Callable[[str], bool] = platform.open_url
+    """Shows a page in the person's browser; False when that is not possible."""
     now: Callable[[], float] = time.time
     """UNIX time in s; fixed in pictures and tests."""
 

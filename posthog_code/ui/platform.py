@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+from functools import cache
 from pathlib import PurePath
 
 from PySide6.QtCore import QProcess, QUrl
@@ -24,8 +26,9 @@ def copy_text(text: str) -> None:
     QGuiApplication.clipboard().setText(text)
 
 
-def open_url(url: str) -> None:
-    QDesktopServices.openUrl(QUrl(url))
+def open_url(url: str) -> bool:
+    """Show a page in the person's browser; False when there is none."""
+    return bool(QDesktopServices.openUrl(QUrl(url)))
 
 
 def open_folder(path: str) -> None:
@@ -70,4 +73,10 @@ def open_in_editor(command: str, path: str) -> None:
 
 
 def _found_editor() -> tuple[str, str] | None:
+    return _first_editor(os.environ.get("PATH", ""))
+
+
+@cache
+def _first_editor(_path: str) -> tuple[str, str] | None:
+    """Looked for once: the head of a task asks whenever it is laid out."""
     return next(((program, name) for program, name in _EDITORS if shutil.which(program)), None)

@@ -41,6 +41,8 @@ def preload(modules: Sequence[str], parent: QObject, then: Callable[[], object])
 
 def _run(modules: Sequence[str]) -> None:
     for name in modules:
+        if not threading.main_thread().is_alive():
+            return  # the program ends
         try:
             importlib.import_module(name)
         except ImportError:

@@ -125,8 +125,12 @@ class CloudServer:
             self.emit(run, update(sessionUpdate="agent_message_chunk", content={"type": "text", "text": piece}))
 
     def call(self, run: RunData, call_id: str) -> None:
-        self.emit(run, update(sessionUpdate="tool_call", toolCallId=call_id, title=f"Read {call_id}", kind="read",
-                              status="pending"))
+        self.emit(
+            run,
+            update(
+                sessionUpdate="tool_call", toolCallId=call_id, title=f"Read {call_id}", kind="read", status="pending"
+            ),
+        )
         self.emit(run, update(sessionUpdate="tool_call_update", toolCallId=call_id, status="completed"))
 
     def begin(self, run: RunData, prompt: str = "Do it") -> None:
@@ -162,7 +166,9 @@ class CloudServer:
     def finish(self, run: RunData, status: str = "completed", complete: bool = True) -> None:
         run.status, run.updated = status, run.updated + 1
         self.flush(run)
-        self.publish(run, {"type": "task_run_state", "run_id": run.id, "status": status, "updated_at": iso(run.updated)})
+        self.publish(
+            run, {"type": "task_run_state", "run_id": run.id, "status": status, "updated_at": iso(run.updated)}
+        )
         run.complete = complete
         run.wake()
 
@@ -266,8 +272,8 @@ class CloudServer:
                 return 400, {"error": "invalid_grant", "error_description": "rotated"}, {}
             self.refreshes += 1
             self.refresh_token = f"phr_rotated{self.refreshes:04}"
-        token = f"pha_token{len(self.access):04}"
-        self.access = {token}
+        token = f"pha_token{self.refreshes:04}"
+        self.access.add(token)
         grant = {"access_token": token, "refresh_token": self.refresh_token, "expires_in": 3600, "scope": "task:read"}
         return 200, {**grant, "scoped_teams": [1, 2]}, {}
 

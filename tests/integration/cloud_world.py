@@ -106,5 +106,3 @@ def scenario(steps: Callable[[World], Any]) -> Callable[[Path], None]:
         drive(go())
 
     return test
-
-

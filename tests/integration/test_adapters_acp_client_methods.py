@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.test_adapters_acp import play
 
 from posthog_code.adapters.acp.terminals import Tail
 from tests.integration.acp_bench import Bench, running, until_gone
+from tests.integration.test_adapters_acp import play
 
 
 @pytest.fixture

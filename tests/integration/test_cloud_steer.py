@@ -53,7 +53,7 @@ def rows(place: World) -> list[str]:
         Fault("POST", "/command/", 502, b"<html>Bad gateway</html>", {"Content-Type": "text/html"}, after=True),
         Fault("POST", "/command/", 502, b'{"error":"Agent server is not reachable"}', JSON),
         Fault("POST", "/command/", 400, b'{"error":"No active sandbox for this task run"}', JSON),
-        Fault("POST", "/command/", 429, b"{}", {**JSON, "Retry-After": "1"}),
+        Fault("POST", "/command/", 429, b"{}", {**JSON, "Retry-After": "0"}),
     ],
     ids=["none", "504-done", "504-not-done", "lost-done", "lost", "502-done", "502", "no-sandbox", "429"],
 )

@@ -289,3 +289,35 @@ def test_a_task_that_could_not_be_sent_goes_on_here(world: World, tmp_path: Path
             assert len(session.turns) == 2 and session.turns[-1].stop_reason == "end_turn"
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["tasks/$", "runs/$", "runs/[^/]+/$", "artifacts/$", "append_log/", "resume_in_cloud/"],
+)
+def test_an_answer_that_is_lost_doubles_nothing(world: World, tmp_path: Path, path: str) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path / "home") as container:
+            services = container.services
+            cloud = await ready(container, world)
+            first = await start_task(services, world.repository, "Improve the health endpoint")
+            await finished(services, first)
+            here = told(services.sessions.transcript(first))
+            lost = {"path": path, "kind": "drop", "after": True, "times": 4}
+            world.posthog.control("POST", "faults", lost)
+            for _ in range(8):
+                await services.handover.send(first)
+                await settled(container, first)
+                if task_of(services, first).workspace is Workspace.CLOUD:
+                    break
+            sent = task_of(services, first)
+            assert sent.workspace is Workspace.CLOUD, sent.steps
+            (only,) = await cloud.list_tasks()
+            (run_info,) = await cloud.runs(only.id)
+            assert (only.id, run_info.id) == (sent.cloud_task_id, sent.cloud_run_id)
+            log = await cloud.whole_log(only.id, run_info.id)
+            assert told(folded(conversation(log).lines).transcript) == here
+            names = [artifact.name for artifact in run_info.artifacts]
+            assert len([name for name in names if name.endswith(".pack")]) >= 1
+
+    run(scenario())

@@ -106,7 +106,8 @@ def test_only_one_view_has_a_selection(markdown: MarkdownView, qtbot: QtBot) -> 
 
 
 def test_links_open_on_a_click(markdown: MarkdownView, qtbot: QtBot) -> None:
-    place = point_of(markdown, "a link")
+    # One word of it: a wide font breaks the line between the two.
+    place = point_of(markdown, "link")
     assert markdown.link_at(QPointF(place)) == "https://example.com/a"
     with qtbot.waitSignal(markdown.linkActivated) as opened:
         qtbot.mouseClick(markdown, Qt.MouseButton.LeftButton, pos=place)

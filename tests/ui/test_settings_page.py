@@ -142,7 +142,7 @@ def test_a_setting_is_found_by_name(page):
     page._on_return()
     assert page.current == "agents"
     page.search.setText("")
-    assert [row.text() for row in page._nav_rows] == ["General", "Agents", "Repositories"]
+    assert [row.text() for row in page._nav_rows] == ["General", "Agents", "Repositories", "Cloud account"]
 
 
 def test_the_catalogue_names_real_settings():

@@ -107,7 +107,8 @@ def _refusal(
         return NotSignedIn(f"The token{_of(account)} lacks a permission.", hint, detail)
     if status == 429:
         return limited(headers, message, detail, now, host)
-    return NotSignedIn(message or f"{_place(host)} does not allow this.", _with_account("Sign in with a token that may do it.", account), detail)
+    hint = _with_account("Sign in with a token that may do it.", account)
+    return NotSignedIn(message or f"{_place(host)} does not allow this.", hint, detail)
 
 
 def _not_found(detail: str, host: str, account: str, write: bool) -> UserError:

@@ -40,7 +40,8 @@ class WarmLexers(QObject):
 
     def _begin(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=_warm_up, args=(tuple(self._asked),), name="lexers", daemon=True)
+            # Not a daemon, since it imports: the interpreter may not end in the middle of that.
+            self._thread = threading.Thread(target=_warm_up, args=(tuple(self._asked),), name="lexers")
             self._thread.start()
             self._under_way, self._asked = self._asked, []
             self._timer.start()
@@ -60,6 +61,8 @@ class WarmLexers(QObject):
 
 def _warm_up(names: tuple[str, ...]) -> None:
     for name in names:
+        if not threading.main_thread().is_alive():
+            return  # the program ends
         syntax_runs("a = 1", name)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from posthog_code.domain import cloud_lists
-from posthog_code.domain.cloud import CloudTask
+from posthog_code.domain.cloud import CloudTask, CloudUser
 from posthog_code.domain.cloud_lists import CloudFilter, CloudWord
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.state import AppState
@@ -50,23 +50,25 @@ class _Memo:
     """The last answer: rows are asked for many times a second while agents work, the list changes every few seconds."""
 
     def __init__(self) -> None:
-        self.key: tuple[object, ...] = ()
+        self.tasks: Mapping[str, CloudTask] | None = None
+        self.me: CloudUser | None = None
         self.found: list[CloudTask] = []
 
 
-_memo = _Memo()
+_memos = {which: _Memo() for which in CloudFilter}
 
 
 def listed(state: AppState, *, everything: bool = False) -> list[CloudTask]:
     """The unopened tasks that the filter leaves, the newest first; `everything` leaves the filter out."""
     which = CloudFilter.ALL if everything else chosen_filter(state)
-    key = (state.cloud.tasks, state.account.user, which)
-    if len(key) != len(_memo.key) or any(one is not other for one, other in zip(key, _memo.key, strict=True)):
-        _memo.key, _memo.found = key, cloud_lists.shown(state.cloud.tasks, which, state.account.user)
-    if not _memo.found:
+    memo = _memos[which]
+    if memo.tasks is not state.cloud.tasks or memo.me != state.account.user:
+        memo.tasks, memo.me = state.cloud.tasks, state.account.user
+        memo.found = cloud_lists.shown(state.cloud.tasks, which, state.account.user)
+    if not memo.found:
         return []
     ours = {task.cloud_task_id for task in state.tasks.values() if task.phase is not TaskPhase.DELETED}
-    return [task for task in _memo.found if task.id not in ours]
+    return [task for task in memo.found if task.id not in ours]
 
 
 def chosen_filter(state: AppState) -> CloudFilter:

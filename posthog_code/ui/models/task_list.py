@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from posthog_code.domain import cloud_lists
+from posthog_code.domain.cloud import CloudTask
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import Task, TaskPhase, Workspace
 from posthog_code.domain.text import age, duration, plural
+from posthog_code.ui.models import cloud_list
 from posthog_code.ui.models.task_view import Attention, activity, needs_you, task_state
 from posthog_code.ui.theme.glyphs import Glyph
 
@@ -19,7 +22,7 @@ ARCHIVED = "archived"
 @dataclass(frozen=True, slots=True)
 class SectionRow:
     key: str
-    """pinned, archived or a repository id."""
+    """pinned, archived, a repository id, or "cloud:owner/name" of one that is not here."""
     title: str
     count: int
     collapsed: bool
@@ -42,6 +45,14 @@ class TaskRow:
     archived: bool
     spoken: str
     """The row for a screen reader."""
+    cloud: bool = False
+    """The task is in the cloud."""
+    opened: bool = True
+    """It is one of ours; a cloud task becomes one when it is opened."""
+    note: str = ""
+    """Before the age: the number of the pull request."""
+    who: str = ""
+    """Who started a cloud task, and from where."""
 
 
 Row = SectionRow | TaskRow
@@ -62,19 +73,26 @@ def build_rows(
     already listed keep their order (the pointer is over the list), and new ones come first in their group. With
     `waiting` only those that need a person are listed, and the task `keep` that is in view.
     """
-    groups: dict[str, list[Task]] = {PINNED: []}
+    groups: dict[str, list[Task | CloudTask]] = {PINNED: []}
     for repository in sorted(state.repositories.values(), key=lambda r: (r.added_at, r.name)):
         groups[repository.id] = []
+    in_cloud = _cloud_groups(state, waiting=waiting)
+    for key in in_cloud:
+        groups.setdefault(key, [])
     groups[ARCHIVED] = []
     for task in state.tasks.values():
         if task.phase is TaskPhase.DELETED or (waiting and task.id != keep and not needs_you(state, task.id)):
+            continue
+        if task.id != keep and not task.pinned and cloud_list.hidden_by_filter(state, task):
             continue
         if task.phase is TaskPhase.ARCHIVED:
             groups[ARCHIVED].append(task)
         elif task.pinned:
             groups[PINNED].append(task)
         else:
-            groups.setdefault(task.repository_id, []).append(task)
+            groups.setdefault(_group(state, task), []).append(task)
+    for key, found in in_cloud.items():
+        groups[key].extend(found)
     places = {row.task_id: at for at, row in enumerate(previous) if isinstance(row, TaskRow)}
     rows: list[Row] = []
     for key, tasks in groups.items():
@@ -83,25 +101,51 @@ def build_rows(
         folded = key in collapsed
         rows.append(SectionRow(key, _title(state, key), len(tasks), folded))
         if not folded:
-            rows.extend(task_row(state, task, key, now) for task in _ordered(state, tasks, places, key))
+            rows.extend(_row(state, task, key, now) for task in _ordered(state, tasks, places, key))
     return rows
+
+
+def _cloud_groups(state: AppState, *, waiting: bool) -> dict[str, list[CloudTask]]:
+    """Unopened cloud tasks by group, the newest of each."""
+    groups: dict[str, list[CloudTask]] = {}
+    keys: dict[str, str] = {}
+    for task in cloud_list.listed(state):
+        if waiting and not cloud_list.is_news(state, task):
+            continue
+        if task.repository not in keys:
+            keys[task.repository] = cloud_list.section_of(state, task.repository)
+        group = groups.setdefault(keys[task.repository], [])
+        if len(group) < cloud_list.GROUP_LIMIT:
+            group.append(task)
+    return groups
+
+
+def _group(state: AppState, task: Task) -> str:
+    known = state.cloud.tasks.get(task.cloud_task_id) if task.workspace is Workspace.CLOUD else None
+    return cloud_list.section_of(state, known.repository) if known else task.repository_id
+
+
+def _row(state: AppState, task: Task | CloudTask, section: str, now: float) -> TaskRow:
+    return task_row(state, task, section, now) if isinstance(task, Task) else cloud_row(state, task, section, now)
 
 
 def waiting_count(state: AppState) -> int:
     """How many tasks need a person."""
-    return sum(needs_you(state, task_id) for task_id in state.tasks)
+    here = sum(needs_you(state, task_id) for task_id in state.tasks)
+    return here + sum(cloud_list.is_news(state, task) for task in cloud_list.listed(state))
 
 
 def task_ids(rows: Iterable[Row]) -> list[TaskId]:
     """Tasks by their position in the list, archived ones left out."""
-    return [row.task_id for row in rows if isinstance(row, TaskRow) and not row.archived]
+    return [row.task_id for row in rows if isinstance(row, TaskRow) and row.opened and not row.archived]
 
 
 def task_row(state: AppState, task: Task, section: str, now: float) -> TaskRow:
     view = task_state(state, task.id)
     since = now - (task.archived_at or activity(state, task))
     repository = state.repositories.get(task.repository_id)
-    name = repository.name if repository else ""
+    known = state.cloud.tasks.get(task.cloud_task_id) if task.workspace is Workspace.CLOUD else None
+    name = repository.name if repository else known.repository if known else ""
     branch = task.branch or (task.base if task.workspace is Workspace.LOCAL else "")
     spoken = [task.title, view.word.lower(), name]
     if branch:
@@ -115,7 +159,8 @@ def task_row(state: AppState, task: Task, section: str, now: float) -> TaskRow:
         title=task.title,
         glyph=view.glyph,
         word=view.word,
-        strong=task.phase is not TaskPhase.ARCHIVED and (task.unread or view.attention is Attention.NEEDS_YOU),
+        strong=task.phase is not TaskPhase.ARCHIVED
+        and (task.unread or view.attention is Attention.NEEDS_YOU or view.glyph is Glyph.FINISHED),
         branch=branch or name,
         added=task.stat.added,
         removed=task.stat.removed,
@@ -123,20 +168,56 @@ def task_row(state: AppState, task: Task, section: str, now: float) -> TaskRow:
         pinned=task.pinned,
         archived=task.phase is TaskPhase.ARCHIVED,
         spoken=", ".join(part for part in spoken if part),
+        cloud=task.workspace is Workspace.CLOUD,
+        note=cloud_list.pull_request_number(known.run.pr_url) if known and known.run else "",
+        who=cloud_list.who(known) if known else "",
     )
 
 
-def _ordered(state: AppState, tasks: list[Task], places: Mapping[TaskId, int], key: str) -> list[Task]:
-    if key == ARCHIVED:
-        return sorted(tasks, key=lambda task: -task.archived_at)
+def cloud_row(state: AppState, task: CloudTask, section: str, now: float) -> TaskRow:
+    """The row of a cloud task that is not opened here."""
+    view, run = cloud_list.state_of(state, task), task.run
+    who = cloud_list.who(task)
+    stale = view.glyph is Glyph.UNKNOWN
+    since = now - task.updated_at
+    title = task.title or task.description.strip().partition("\n")[0] or task.slug or "Cloud task"
+    spoken = [title, view.word.lower(), task.repository, who, "not opened here", _spoken_age(since)]
+    return TaskRow(
+        task_id=cloud_list.row_id(task.id),
+        section=section,
+        title=title,
+        glyph=view.glyph,
+        word=view.word,
+        strong=cloud_lists.is_unread(task),
+        branch=(run.branch if run else "") or who,
+        added=0,
+        removed=0,
+        age=cloud_list.seen_words(state, state.cloud.fetched_at, now) if stale else age(since),
+        pinned=False,
+        archived=False,
+        spoken=", ".join(part for part in spoken if part),
+        cloud=True,
+        opened=False,
+        note=cloud_list.pull_request_number(run.pr_url) if run else "",
+        who=who,
+    )
 
-    def rule(task: Task) -> tuple[int, float, str]:
+
+def _ordered(
+    state: AppState, tasks: list[Task | CloudTask], places: Mapping[TaskId, int], key: str
+) -> list[Task | CloudTask]:
+    def rule(task: Task | CloudTask) -> tuple[int, float, str]:
+        if isinstance(task, CloudTask):
+            return cloud_list.attention(state, task).value, -task.updated_at, task.id
+        if key == ARCHIVED:
+            return 0, -task.archived_at, ""
         return task_state(state, task.id).attention.value, -activity(state, task), task.id
 
+    def place(task: Task | CloudTask) -> int:
+        return places.get(task.id if isinstance(task, Task) else cloud_list.row_id(task.id), -1)
+
     ordered = sorted(tasks, key=rule)
-    if not places:
-        return ordered
-    return sorted(ordered, key=lambda task: places.get(task.id, -1))
+    return sorted(ordered, key=place) if places and key != ARCHIVED else ordered
 
 
 def _title(state: AppState, key: str) -> str:
@@ -144,6 +225,9 @@ def _title(state: AppState, key: str) -> str:
         return "Pinned"
     if key == ARCHIVED:
         return "Archived"
+    in_cloud = cloud_list.section_title(key)
+    if in_cloud is not None:
+        return in_cloud
     repository = next((r for r in state.repositories.values() if r.id == key), None)
     return repository.name if repository else "Removed repository"
 
@@ -165,6 +249,12 @@ def elapsed_words(state: AppState, task_id: TaskId, now: float) -> str:
     task = state.tasks.get(task_id)
     if task is not None and task.phase is TaskPhase.SETTING_UP:
         return duration(max(0.0, now - task.created_at))
+    if task is not None and task.workspace is Workspace.CLOUD and session is not None:
+        if session.synced_at:
+            return cloud_list.seen_words(state, session.synced_at, now)
+        known = state.cloud.tasks.get(task.cloud_task_id)
+        began = known.run.created_at if known and known.run and not known.run.over else 0.0
+        return duration(max(0.0, now - began)) if began else ""
     if session is None or turn is None:
         return ""
     if session.phase.busy:

@@ -96,7 +96,9 @@ def _in_cloud(state: AppState, task: Task, session: Session | None, pull_request
     known = state.cloud.tasks.get(task.cloud_task_id)
     if phase is SessionPhase.CANCELLING:
         return TaskView(Glyph.CLOUD_RUNNING, "Stopping", "status.cloud")
-    word = cloud_lists.word(known, phase) if known else _WORDS_OF_PHASES.get(phase, CloudWord.UNKNOWN)
+    word = (
+        cloud_lists.word(known, phase) if known else _WORDS_OF_PHASES.get(phase or SessionPhase.IDLE, CloudWord.UNKNOWN)
+    )
     unread = task.unread or (known is not None and cloud_lists.is_unread(known))
     stale = session is not None and session.synced_at > 0
     view = cloud_view(word, unread=unread, pull_request=bool(known and known.run and known.run.pr_url), stale=stale)

@@ -8,11 +8,12 @@ from functools import partial
 from posthog_code.ui.models.palette import SettingEntry
 from posthog_code.ui.nav import Nav
 
-GENERAL, AGENTS, REPOSITORIES = "general", "agents", "repositories"
+GENERAL, AGENTS, REPOSITORIES, ACCOUNT = "general", "agents", "repositories", "account"
 PAGES = {
     GENERAL: ("General", "ph.sliders-horizontal"),
     AGENTS: ("Agents", "ph.robot"),
     REPOSITORIES: ("Repositories", "ph.folder-simple"),
+    ACCOUNT: ("Cloud account", "ph.cloud"),
 }
 
 
@@ -45,6 +46,10 @@ SETTINGS = (
     Setting("default_mode", AGENTS, "Mode for new tasks", "What the agent may do before it asks", "permission plan"),
     Setting("custom_agent", AGENTS, "Add a custom agent", "Any program that speaks the Agent Client Protocol"),
     Setting("repositories", REPOSITORIES, "Repositories", "Set-up script, branch prefix", "setup install remove"),
+    Setting("account", ACCOUNT, "Cloud account", "Sign in to PostHog, or out", "login logout api key oauth region"),
+    Setting("organization", ACCOUNT, "Organization", "The one that PostHog works with too"),
+    Setting("project", ACCOUNT, "Project", "Its tasks are listed beside your own; remembered for each account"),
+    Setting("cloud_filter", ACCOUNT, "Cloud tasks in the list", "Whose tasks the sidebar shows", "filter mine team"),
 )
 
 

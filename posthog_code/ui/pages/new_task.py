@@ -8,12 +8,17 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeySequence, QPainter, QPaintEvent, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
+from posthog_code.domain.cloud_errors import GitHubNeeded
+from posthog_code.domain.cloud_lists import remote_name
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import RepositoryId, TaskId
 from posthog_code.domain.state import Topic
 from posthog_code.domain.task import Repository, TaskDraft, Workspace
 from posthog_code.ports.git import Branch
+from posthog_code.ui.cloud.new_task import WORDS, CloudSide
+from posthog_code.ui.cloud.waiting_list import CloudWaiting
 from posthog_code.ui.context import UiContext
+from posthog_code.ui.kit.buttons import Button
 from posthog_code.ui.kit.cards import Banner, Icon
 from posthog_code.ui.kit.labels import Label
 from posthog_code.ui.kit.scroll import ScrollArea
@@ -86,6 +91,14 @@ class NewTaskPage(QWidget):
             wrap=True,
         )
         self.first_run: FirstRun | None = None
+        self.cloud = CloudSide(ctx, self)
+        self.cloud.changed.connect(self._on_cloud)
+        self.connect_github = Button("Connect GitHub", self.problem, size="sm", icon="ph.arrow-square-out")
+        self.connect_github.clicked.connect(self._on_connect)
+        self.problem.row.addWidget(self.connect_github)
+        self.connect_github.hide()
+        self._connect_url = ""
+        self.waiting = CloudWaiting(ctx, self)
         self._build()
         self._draft = QTimer(self)
         self._draft.setSingleShot(True)
@@ -127,6 +140,7 @@ class NewTaskPage(QWidget):
         column.addLayout(hint)
         column.addSpacing(8)
         column.addWidget(self.problem)
+        column.addWidget(self.waiting)
         column.addStretch(1)
         self._body = QWidget(self)
         centre = QHBoxLayout(self._body)
@@ -169,8 +183,13 @@ class NewTaskPage(QWidget):
         self.adder.setVisible(none or self._adding)
         self._hint.setVisible(not none)
         self._hint_icon.setVisible(not none)
-        self.grid.repository.set_items(repository_items(state), self._repository_id or "")
-        self.agent.set_items(agent_items(state), self.agent.current() or default_agent(state))
+        self.grid.offer_cloud(state.account.signed_in)
+        self.waiting.refresh()
+        if self.workspace is not Workspace.CLOUD:
+            self.grid.repository.set_items(repository_items(state), self._repository_id or "")
+            agents, current = agent_items(state), self.agent.current()
+            known = any(item.id == current for item in agents)
+            self.agent.set_items(agents, current if known else default_agent(state))
         self._show_modes()
         self._show_repository()
         self._on_text()
@@ -199,6 +218,9 @@ class NewTaskPage(QWidget):
     def _show_repository(self) -> None:
         repository = self._repository()
         self.prompt.set_repository(self._repository_id)
+        if self.workspace is Workspace.CLOUD:
+            self._show_cloud(repository)
+            return
         if repository is None:
             return
         local = self.workspace is Workspace.LOCAL
@@ -210,6 +232,22 @@ class NewTaskPage(QWidget):
         self._hint.set_token("status.waiting" if local else "text.muted")
         if repository.id not in self._branches:
             self._load_branches(repository.id)
+
+    def _show_cloud(self, repository: Repository | None) -> None:
+        cloud = self.cloud
+        cloud.ask(remote_name(repository.remote_url)[1] if repository else "")
+        branches, branch = cloud.branch_items()
+        self.grid.show_cloud(cloud.repository_items(), cloud.repository, branches, branch, cloud.environment_items())
+        self._hint.setText(WORDS)
+        self._hint.set_token("text.muted")
+        problem, url = cloud.problem()
+        if problem:
+            self._say(problem, url)
+
+    def _on_cloud(self) -> None:
+        if self.workspace is Workspace.CLOUD:
+            self._show_repository()
+            self._show_modes()
 
     def _load_branches(self, repository_id: RepositoryId) -> None:
         def loaded(branches: Sequence[Branch]) -> None:
@@ -234,6 +272,13 @@ class NewTaskPage(QWidget):
         return Workspace(self.grid.workspace.current() or Workspace.WORKTREE)
 
     def _show_modes(self) -> None:
+        if self.workspace is Workspace.CLOUD:
+            self.agent.set_items(self.cloud.adapter_items(), self.cloud.adapter)
+            models = self.cloud.model_items()
+            self.model.set_items(models, self.model.current())
+            self.model.setVisible(bool(models))
+            self.mode.hide()
+            return
         items, current = mode_items(self._ctx.state, self.agent.current(), self.mode.current())
         self.mode.set_items(items, current)
         self.mode.setVisible(bool(items))
@@ -248,6 +293,9 @@ class NewTaskPage(QWidget):
         """Makes the task and shows it at once; its worktree comes up behind it."""
         repository = self._repository()
         text = self.prompt.text().strip()
+        if text and self.workspace is Workspace.CLOUD:
+            self._start_in_cloud(text)
+            return
         if repository is None or not text:
             return
         self._draft.stop()
@@ -272,6 +320,24 @@ class NewTaskPage(QWidget):
             busy=self.prompt.start,
         )
 
+    def _start_in_cloud(self, text: str) -> None:
+        self._draft.stop()
+        draft = self.cloud.draft(
+            text,
+            branch=self.grid.base.current(),
+            environment=self.grid.script.current(),
+            model=self.model.current() if self.model.isVisibleTo(self) else "",
+            attachments=self.prompt.attachments(),
+        )
+        self.problem.hide()
+        self._ctx.actions.start(
+            "task.create",
+            lambda: self._ctx.services.cloud.create(draft),
+            on_done=self._on_created,
+            on_error=self._on_error,
+            busy=self.prompt.start,
+        )
+
     def _on_created(self, task_id: TaskId) -> None:
         self.prompt.editor.blockSignals(True)
         self.prompt.clear()
@@ -281,11 +347,22 @@ class NewTaskPage(QWidget):
         self._ctx.commands.run("composer.focus")
 
     def _on_error(self, error: UserError) -> None:
-        self.problem.set_text(f"{error.title} {error.hint}".strip(), "failed")
+        self._say(f"{error.title} {error.hint}".strip(), error.url if isinstance(error, GitHubNeeded) else "")
+
+    def _say(self, problem: str, connect_url: str = "") -> None:
+        """Show what is wrong; with the page that mends it when PostHog lacks its access to GitHub."""
+        self._connect_url = connect_url
+        self.connect_github.setVisible(bool(connect_url))
+        self.problem.set_text(problem, "failed")
         self.problem.show()
 
+    def _on_connect(self) -> None:
+        self._ctx.open_url(self._connect_url)
+        self.cloud.choices.ask_again()
+
     def _on_text(self, keep: bool = True) -> None:
-        ready = bool(self.prompt.text().strip()) and self._repository() is not None and bool(self.agent.current())
+        where = self.workspace is Workspace.CLOUD or self._repository() is not None
+        ready = bool(self.prompt.text().strip()) and where and bool(self.agent.current())
         self.prompt.start.setEnabled(ready)
         if keep and self.prompt.text() != self._ctx.state.drafts.get("", ""):
             self._draft.start()
@@ -302,7 +379,10 @@ class NewTaskPage(QWidget):
             self.adder.show()
             self.adder.start()
             return
-        self._repository_id = RepositoryId(chosen)
+        if self.workspace is Workspace.CLOUD:
+            self.cloud.repository = chosen
+        else:
+            self._repository_id = RepositoryId(chosen)
         self.grid.base.set_current("")
         self.problem.hide()
         self._show_repository()
@@ -321,8 +401,9 @@ class NewTaskPage(QWidget):
             self.prompt.editor.setFocus()
 
     def _on_workspace(self, _chosen: str) -> None:
+        self.problem.hide()
+        self.refresh()
         self._on_mode(self.mode.current())
-        self._show_repository()
 
     def _on_script(self, chosen: str) -> None:
         if chosen == EDIT_SCRIPT:
@@ -339,13 +420,17 @@ class NewTaskPage(QWidget):
     def _on_mode(self, mode: str) -> None:
         self.mode.set_tone(mode_tone(mode, self.workspace))
 
-    def _on_agent(self, _chosen: str) -> None:
+    def _on_agent(self, chosen: str) -> None:
+        if self.workspace is Workspace.CLOUD:
+            self.cloud.adapter = chosen
         self._show_modes()
         self._on_text()
 
     def _on_changed(self, topics: frozenset[Topic]) -> None:
         kinds = {topic.kind for topic in topics}
-        if kinds & {"repositories", "agents", "settings"}:
+        if "cloud" in kinds and self.isVisible():
+            self.waiting.refresh()
+        if kinds & {"repositories", "agents", "settings", "account"}:
             if self.isVisible():
                 self.refresh()
             else:
@@ -354,6 +439,8 @@ class NewTaskPage(QWidget):
     def showEvent(self, event: object) -> None:
         if self._stale:
             self.refresh()
+        else:
+            self.waiting.refresh()
 
     def hideEvent(self, event: object) -> None:
         if self._draft.isActive():

@@ -21,6 +21,13 @@ _LABEL = 88
 _ONE_COLUMN_BELOW = 620
 
 
+_WORKSPACES = (
+    MenuItem(Workspace.WORKTREE.value, "Worktree"),
+    MenuItem(Workspace.LOCAL.value, "Local"),
+    MenuItem(Workspace.CLOUD.value, "Cloud"),
+)
+
+
 class OptionGrid(QWidget):
     """Two by two cells; one below the other where it is narrow."""
 
@@ -29,7 +36,7 @@ class OptionGrid(QWidget):
         self.repository = _select(self, "Repository", "ph.folder-simple")
         self.base = _select(self, "Start from", "ph.git-branch")
         self.workspace = Segmented(
-            [MenuItem(Workspace.WORKTREE.value, "Worktree"), MenuItem(Workspace.LOCAL.value, "Local")],
+            _WORKSPACES[:2],
             self,
             name="Workspace",
             current=Workspace.WORKTREE.value,
@@ -47,6 +54,28 @@ class OptionGrid(QWidget):
         self._grid.setSpacing(0)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._arrange(2)
+
+    def offer_cloud(self, on: bool) -> None:
+        """Whether a task can be started in the cloud."""
+        current = self.workspace.current()
+        usual = Workspace.WORKTREE.value
+        self.workspace.set_items(
+            _WORKSPACES if on else _WORKSPACES[:2], current if on or current != Workspace.CLOUD.value else usual
+        )
+
+    def show_cloud(
+        self, repositories: Sequence[MenuItem], repository: str, branches: Sequence[MenuItem], branch: str,
+        environments: Sequence[MenuItem],
+    ) -> None:  # fmt: skip
+        """The choices of a task in the cloud."""
+        self.repository.set_items(repositories, repository)
+        known = {item.id for item in branches}
+        self.base.set_items(branches, self.base.current() if self.base.current() in known else branch)
+        self.base.setEnabled(True)
+        first = environments[0].id
+        known = {item.id for item in environments}
+        self.script.set_items(environments, self.script.current() if self.script.current() in known else first)
+        self.script.setEnabled(True)
 
     def show_branches(self, items: Sequence[MenuItem], default: str, local: bool) -> None:
         """Branches to start from; a local task starts from what is checked out."""

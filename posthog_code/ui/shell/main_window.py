@@ -18,10 +18,11 @@ from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.focus_ring import FocusRing
 from posthog_code.ui.kit.overlay import Scrim
 from posthog_code.ui.kit.toast import ToastArea
-from posthog_code.ui.models.palette import Entry, command_entries, file_entries, setting_entries, task_entries
+from posthog_code.ui.models.palette import TASKS, Entry, command_entries, file_entries, setting_entries, task_entries
 from posthog_code.ui.nav import NEW_TASK, SETTINGS, TASK, Place
 from posthog_code.ui.pages.catalog import setting_index
 from posthog_code.ui.preload import preload
+from posthog_code.ui.shell.cloud_commands import entries
 from posthog_code.ui.shell.frame import Frame
 from posthog_code.ui.shell.layout_state import LayoutState
 from posthog_code.ui.shell.palette import Palette
@@ -204,6 +205,7 @@ class MainWindow(QMainWindow):
         return [
             *command_entries(ctx.commands.all()),
             *task_entries(ctx.state, order, ctx.now(), ctx.nav.open_task),
+            *(Entry(TASKS, title, run, detail, "ph.cloud") for title, detail, run in entries(ctx)),
             *setting_entries(setting_index(ctx.nav)),
         ]
 
@@ -274,7 +276,6 @@ class MainWindow(QMainWindow):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self.sidebar.refresh()
         QTimer.singleShot(_WARM_AFTER_MS, self._warm_up)
 
     def _warm_up(self) -> None:

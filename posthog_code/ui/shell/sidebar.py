@@ -7,23 +7,27 @@ from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from posthog_code.domain.agent import AgentStatus
+from posthog_code.domain.cloud_lists import is_unread
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.state import Topic
-from posthog_code.domain.task import TaskPhase
+from posthog_code.domain.task import Task, TaskPhase, Workspace
 from posthog_code.domain.text import plural
+from posthog_code.ui.cloud.links import open_cloud_task
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.buttons import IconButton
 from posthog_code.ui.kit.empty import EmptyState
+from posthog_code.ui.models.cloud_list import unopened
 from posthog_code.ui.models.task_list import Row, build_rows, task_ids, waiting_count
 from posthog_code.ui.nav import Place
+from posthog_code.ui.shell.account_button import AccountButton, link_words
 from posthog_code.ui.shell.layout_state import LayoutState
 from posthog_code.ui.shell.side_button import SideButton
 from posthog_code.ui.shell.task_commands import TaskCommands
 from posthog_code.ui.shell.task_view import TaskListView
 from posthog_code.ui.theme import notifier, theme
 
-_KINDS = {"tasks", "task", "session", "repositories", "pull_request", "settings"}
+_KINDS = {"tasks", "task", "session", "repositories", "pull_request", "settings", "cloud", "account"}
 _READ_AFTER_MS = 1000
 _AGES_EVERY_MS = 60_000
 _PAD = 10
@@ -58,6 +62,11 @@ class Sidebar(QWidget):
         self._nobody.hide()
         self._agents = SideButton("", "ph.robot", self)
         self._agents.clicked.connect(self._on_agents)
+        self.account = AccountButton(ctx, self)
+        self.account.hide()
+        self.cloud = IconButton("ph.cloud-check", "The cloud answers", self)
+        self.cloud.clicked.connect(self._commands.cloud.refresh)
+        self.cloud.hide()
         self._settings = IconButton("ph.gear-six", "Settings", self, keys="Ctrl+,")
         self._settings.clicked.connect(self._on_settings)
         self._build()
@@ -94,6 +103,8 @@ class Sidebar(QWidget):
         self._foot.setContentsMargins(_PAD, 7, _PAD + 1, 7)
         self._foot.setSpacing(4)
         self._foot.addWidget(self._agents, 1)
+        self._foot.addWidget(self.account, 1)
+        self._foot.addWidget(self.cloud)
         self._foot.addWidget(self._settings)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -122,14 +133,15 @@ class Sidebar(QWidget):
             return
         self._rail = on
         side = 8 if on else _PAD
-        for button in (self._new, self._search, self.needs, self._agents):
+        for button in (self._new, self._search, self.needs, self._agents, self.account):
             button.set_rail(on)
         self._top.setContentsMargins(side, 10, side, 6)
         self._top.setSpacing(2 if on else 6)
         self._middle.setContentsMargins(0 if on else _PAD, 4, 1, 0)
         self._foot.setDirection(QBoxLayout.Direction.TopToBottom if on else QBoxLayout.Direction.LeftToRight)
         self._foot.setContentsMargins(side, 7, side, 7)
-        self._foot.setAlignment(self._settings, Qt.AlignmentFlag.AlignHCenter)
+        for small in (self.cloud, self._settings):
+            self._foot.setAlignment(small, Qt.AlignmentFlag.AlignHCenter)
         self.list.set_rail(on)
 
     def rename(self, task_id: TaskId) -> bool:
@@ -152,8 +164,23 @@ class Sidebar(QWidget):
         self.needs.set_count(waiting_count(state))
         self._nobody.setVisible(waiting and not rows and not self._rail)
         self.list.setVisible(not self._nobody.isVisibleTo(self))
+        self._show_account()
         self._show_agents()
         self._watch_reading()
+
+    def _show_account(self) -> None:
+        """Who is signed in takes the agents' place; these speak up again when none is ready."""
+        state = self._ctx.state
+        signed_in, agents = state.account.signed_in, state.agents
+        ready = any(info.status is AgentStatus.READY for info in agents)
+        self.account.setVisible(signed_in)
+        self.cloud.setVisible(signed_in)
+        self._agents.setVisible(not signed_in or (bool(agents) and not ready))
+        if signed_in:
+            self.account.refresh()
+            online, words = link_words(state)
+            self.cloud.set_icon("ph.cloud-check" if online else "ph.cloud-slash")
+            self.cloud.set_name(f"{'Online' if online else 'Offline'}. {words}")
 
     def _show_agents(self) -> None:
         infos = self._ctx.state.agents
@@ -177,7 +204,7 @@ class Sidebar(QWidget):
 
     def _watch_reading(self) -> None:
         task = self._ctx.state.tasks.get(self._ctx.nav.task_id) if self._ctx.nav.task_id else None
-        if task is not None and task.unread and self.window().isVisible():
+        if task is not None and (task.unread or self._has_news(task)) and self.window().isVisible():
             if not self._read_timer.isActive():
                 self._read_timer.start()
         else:
@@ -186,8 +213,17 @@ class Sidebar(QWidget):
     def _on_seen(self) -> None:
         task_id = self._ctx.nav.task_id
         task = self._ctx.state.tasks.get(task_id) if task_id else None
-        if task_id and task is not None and task.unread and not self.window().isMinimized():
-            self._ctx.actions.start(f"task.read {task_id}", lambda: self._ctx.services.tasks.mark_read(task_id))
+        if task_id and task is not None and not self.window().isMinimized():
+            services = self._ctx.services
+            if task.unread:
+                self._ctx.actions.start(f"task.read {task_id}", lambda: services.tasks.mark_read(task_id))
+            if self._has_news(task):
+                cloud_id = task.cloud_task_id
+                self._ctx.actions.start(f"cloud.read {task_id}", lambda: services.cloud.mark_read(cloud_id))
+
+    def _has_news(self, task: Task) -> bool:
+        known = self._ctx.state.cloud.tasks.get(task.cloud_task_id) if task.workspace is Workspace.CLOUD else None
+        return known is not None and is_unread(known)
 
     # what happens
 
@@ -199,6 +235,7 @@ class Sidebar(QWidget):
             else:
                 self._stale = True
         elif "agents" in kinds:
+            self._show_account()
             self._show_agents()
 
     def _on_place(self, place: Place) -> None:
@@ -219,7 +256,10 @@ class Sidebar(QWidget):
 
     def _on_opened(self, task_id: str) -> None:
         task = self._ctx.state.tasks.get(TaskId(task_id))
-        if task is not None and task.phase is not TaskPhase.ARCHIVED:
+        in_cloud = unopened(self._ctx.state, task_id)
+        if in_cloud is not None:
+            open_cloud_task(self._ctx, in_cloud.id)
+        elif task is not None and task.phase is not TaskPhase.ARCHIVED:
             self._ctx.nav.open_task(task.id)
 
     def _on_toggled(self, key: str) -> None:
@@ -241,7 +281,11 @@ class Sidebar(QWidget):
         run(TaskId(task_id))
 
     def _on_menu(self, task_id: str, at: QPoint) -> None:
-        menu = self._commands.menu(TaskId(task_id), self)
+        in_cloud = unopened(self._ctx.state, task_id)
+        if in_cloud is not None:
+            menu = self._commands.cloud.unopened_menu(in_cloud, self)
+        else:
+            menu = self._commands.menu(TaskId(task_id), self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(at)
 
@@ -250,8 +294,7 @@ class Sidebar(QWidget):
 
     def showEvent(self, event: object) -> None:
         self._age_timer.start()
-        if self._stale:
-            self.refresh()
+        self.refresh()
 
     def hideEvent(self, event: object) -> None:
         self._age_timer.stop()
@@ -268,7 +311,7 @@ class Sidebar(QWidget):
             painter.fillRect(self.rect(), look.color("surface.sidebar"))
             right = self.width() - 1
             painting.hairline(painter, right, 0, right, self.height(), look.color("border.subtle"))
-            foot = self._agents.geometry().top() - 7
+            foot = (self.account if self.account.isVisible() else self._agents).geometry().top() - 7
             painting.hairline(painter, 0, foot, right, foot, look.color("border.subtle"))
             side = 12 if self._rail else 0
             y = self.needs.geometry().bottom() + 6

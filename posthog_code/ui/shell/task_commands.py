@@ -16,6 +16,7 @@ from posthog_code.domain.text import plural
 from posthog_code.ui import platform
 from posthog_code.ui.commands import Command
 from posthog_code.ui.context import UiContext
+from posthog_code.ui.shell.cloud_commands import CloudCommands
 from posthog_code.ui.shell.confirm import ConfirmSheet
 from posthog_code.ui.theme.icons import icon
 
@@ -31,6 +32,7 @@ class TaskCommands(QObject):
         super().__init__(window)
         self._ctx = ctx
         self._window = window
+        self.cloud = CloudCommands(ctx, window)
         self._register()
 
     # one task
@@ -43,7 +45,9 @@ class TaskCommands(QObject):
         self._ctx.actions.start(f"task.pin {task_id}", lambda: self._ctx.services.tasks.pin(task_id, not task.pinned))
 
     def rename(self, task_id: TaskId, title: str) -> None:
-        self._ctx.actions.start(f"task.rename {task_id}", lambda: self._ctx.services.tasks.rename(task_id, title))
+        task, services = self._ctx.state.tasks.get(task_id), self._ctx.services
+        owner = services.cloud if task is not None and task.workspace is Workspace.CLOUD else services.tasks
+        self._ctx.actions.start(f"task.rename {task_id}", lambda: owner.rename(task_id, title))
 
     def archive(self, task_id: TaskId) -> None:
         """Runs at once and offers Undo."""
@@ -188,6 +192,12 @@ class TaskCommands(QObject):
         if task.branch:
             self._add(menu, "ph.git-branch", "Copy the branch name", lambda: self.copy_branch(task_id))
         menu.addSeparator()
+        if task.workspace is Workspace.CLOUD:
+            for mark, words, run, command_id in self.cloud.deeds(task):
+                self._add(menu, mark, words, run, command_id)
+            return menu
+        if self.cloud.may_send(task):
+            self._add(menu, "ph.cloud-arrow-up", "Send to the cloud…", lambda: self.cloud.send(task_id))
         self._add(menu, "ph.archive-box", "Archive", lambda: self.archive(task_id), "task.archive")
         label = "Delete the task…" if task.workspace is Workspace.LOCAL else "Delete the worktree…"
         self._add(menu, "ph.trash", label, lambda: self.delete(task_id))
@@ -196,7 +206,7 @@ class TaskCommands(QObject):
     def _add(self, menu: QMenu, mark: str, text: str, run: Callable[[], object], command_id: str = "") -> None:
         keys = self._ctx.commands.keys_text(command_id) if command_id else ""
         action = menu.addAction(icon(mark, "text.secondary"), f"{text}\t{keys}" if keys else text)
-        action.triggered.connect(run)
+        action.triggered.connect(lambda _checked=False: run())
 
     # commands on the task in view
 
@@ -217,7 +227,7 @@ class TaskCommands(QObject):
                 "Archive the task",
                 self._on_current(self.archive),
                 ("Ctrl+Shift+X",),
-                lambda: current() is not None,
+                self._is_here,
                 "Task",
                 "ph.archive-box",
             ),
@@ -262,7 +272,7 @@ class TaskCommands(QObject):
                 "Delete the task",
                 self._on_current(self.delete),
                 (),
-                lambda: current() is not None,
+                self._is_here,
                 "Task",
                 "ph.trash",
             ),
@@ -310,6 +320,10 @@ class TaskCommands(QObject):
         task_id = self._ctx.nav.task_id
         task = self._ctx.state.tasks.get(task_id) if task_id else None
         return task if task and task.phase not in (TaskPhase.ARCHIVED, TaskPhase.DELETED) else None
+
+    def _is_here(self) -> bool:
+        task = self._current()
+        return task is not None and task.workspace is not Workspace.CLOUD
 
     def _has_path(self) -> bool:
         task = self._current()

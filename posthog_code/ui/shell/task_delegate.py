@@ -75,7 +75,10 @@ class TaskDelegate(QStyledItemDelegate):
     def _action_rects(self, rect: QRect, row: Row) -> dict[str, QRect]:
         if self.rail or not isinstance(row, TaskRow):
             return {}
-        names = ("restore", "delete") if row.archived else ("pin", "archive")
+        if row.cloud:
+            names: tuple[str, ...] = ("pin",) if row.opened else ()
+        else:
+            names = ("restore", "delete") if row.archived else ("pin", "archive")
         side = 24
         x, y = rect.right() - 5 - side * len(names), rect.top() + 2
         return {name: QRect(x + number * side, y, side, side) for number, name in enumerate(names)}
@@ -125,7 +128,7 @@ class TaskDelegate(QStyledItemDelegate):
         title_font = look.font("bodyStrong" if strong else "body")
         title_end = right
         if hovered:
-            title_end = min(r.left() for r in self._action_rects(rect, row).values()) - 4
+            title_end = min((r.left() for r in self._action_rects(rect, row).values()), default=right + 4) - 4
         title = QRectF(x, rect.top() + 4, title_end - x, look.px(19))
         painter.setFont(title_font)
         muted = row.archived and not current
@@ -163,9 +166,18 @@ class TaskDelegate(QStyledItemDelegate):
             right -= 3
             put(f"+{count(row.added)}", "diff.add.text")
             right -= 6
-        name = metrics.elidedText(row.branch, Qt.TextElideMode.ElideMiddle, right - box.left())
+        if row.note:
+            put(row.note, "text.muted")
+            right -= 6
+        left = box.left()
+        if row.cloud:
+            side = look.px(12)
+            mark = pixmap("ph.cloud", "text.muted", side, painter.device().devicePixelRatioF())
+            painter.drawPixmap(QPointF(left, box.top() + round((metrics.height() - side) / 2)), mark)
+            left += side + 4
+        name = metrics.elidedText(row.branch, Qt.TextElideMode.ElideMiddle, right - left)
         painter.setPen(look.color("text.muted"))
-        painter.drawText(QRectF(box.left(), box.top(), right - box.left(), box.height()), 0, name)
+        painter.drawText(QRectF(left, box.top(), right - left, box.height()), 0, name)
 
     def _paint_actions(self, painter: QPainter, look: Theme, rect: QRect, row: TaskRow) -> None:
         icons = {

@@ -17,6 +17,8 @@ from posthog_code.ui.kit.buttons import Button, IconButton, SplitButton
 from posthog_code.ui.kit.chips import Chip
 from posthog_code.ui.kit.labels import ElidedLabel
 from posthog_code.ui.kit.spinner import arc_clock
+from posthog_code.ui.models import cloud_list
+from posthog_code.ui.models.header_words import WORKSPACES, agent_words, pull_request_url, repository_words
 from posthog_code.ui.models.task_list import elapsed_words
 from posthog_code.ui.models.task_view import TaskView, pull_request_words, task_state
 from posthog_code.ui.shell.task_commands import TaskCommands
@@ -27,7 +29,7 @@ from posthog_code.ui.theme.icons import icon
 
 _LEFT, _RIGHT, _GAP = 18, 14, 8
 _BRANCH_WIDTH = 340
-_KINDS = {"task", "tasks", "session", "repositories", "agents", "pull_request", "settings", "comments"}
+_KINDS = {"task", "tasks", "session", "repositories", "agents", "pull_request", "settings", "comments", "cloud"}
 
 
 class TaskHeader(QWidget):
@@ -66,6 +68,10 @@ class TaskHeader(QWidget):
         self._create.menuRequested.connect(self._on_create_menu)
         self._pull_request = Button("", self, icon="ph.git-pull-request", keys="Ctrl+Shift+G")
         self._pull_request.clicked.connect(self._on_pull_request)
+        self._page = Button("Open in PostHog", self, icon="ph.globe-simple")
+        self._page.clicked.connect(lambda: self._ctx.commands.run("cloud.open_in_posthog"))
+        self._take_over = Button("Take over here", self, icon="ph.arrow-square-in", kind="primary", keys="Ctrl+Shift+H")
+        self._take_over.clicked.connect(lambda: self._ctx.commands.run("cloud.take_over"))
         self._menu = IconButton("ph.dots-three", "More actions", self)
         self._menu.clicked.connect(self._on_menu)
         self._tick = QTimer(self)
@@ -136,30 +142,24 @@ class TaskHeader(QWidget):
         self.update()
 
     def _fill_chips(self, task: Task, state: AppState) -> None:
-        repository = state.repository_of(task.id)
-        self._repository.setText(repository.name if repository else "Removed repository")
+        self._repository.setText(repository_words(state, task))
         base = f"  from {task.base}" if task.base and task.base != task.branch else ""
         self._branch.setText(f"{task.branch}{base}" if task.branch else "")
-        local = task.workspace is Workspace.LOCAL
-        self._workspace.setText("Local" if local else "Worktree")
-        self._workspace.set_icon("ph.desktop" if local else "ph.tree-structure")
-        self._workspace.setToolTip(
-            "The agent works in your own checkout" if local else "The agent works in a worktree of its own"
-        )
-        session = state.session_of(task.id)
-        info = next((info for info in state.agents if info.spec.id == task.agent_id), None)
-        name = info.spec.name if info else task.agent_id
-        option = session.option("model") if session else None
-        model = (
-            next((c.name for c in option.choices if c.id == option.current), option.current) if option else task.model
-        )
-        self._agent.setText(f"{name} · {model}" if model else name)
+        words, mark, about = WORKSPACES[task.workspace]
+        self._workspace.setText(words)
+        self._workspace.set_icon(mark)
+        self._workspace.setToolTip(about)
+        self._agent.setText(agent_words(state, task))
 
     def _fill_buttons(self, task: Task, state: AppState) -> None:
         self._editor.setText(platform.editor_name(state.settings.editor_command))
         self._editor.setEnabled(bool(task.path))
+        in_cloud = task.workspace is Workspace.CLOUD
+        self._editor.setVisible(not in_cloud)
+        self._page.setVisible(in_cloud)
+        self._take_over.setVisible(in_cloud)
         pull_request = state.pull_requests.get(task.id)
-        self._create.setVisible(pull_request is None)
+        self._create.setVisible(pull_request is None and not in_cloud)
         self._create.setEnabled(bool(task.path))
         session = state.session_of(task.id)
         pending = any(comment.state.value == "pending" for comment in state.comments.get(task.id, ()))
@@ -170,6 +170,10 @@ class TaskHeader(QWidget):
             self._pull_request.setText(pull_request_words(pull_request))
             merged = pull_request.state is PullRequestState.MERGED
             self._pull_request.set_icon("ph.git-merge" if merged else "ph.git-pull-request")
+        elif url := pull_request_url(state, task):
+            self._pull_request.setVisible(True)
+            self._pull_request.setText(cloud_list.pull_request_number(url) or "Pull request")
+            self._pull_request.set_icon("ph.git-pull-request")
 
     def _show_time(self) -> None:
         task = self._task()
@@ -188,13 +192,15 @@ class TaskHeader(QWidget):
         self._lay_out()
 
     def _lay_out(self) -> None:
+        if not self.isVisible():
+            return
         look = theme()
         top = 11 if not self._is_low() else 8
         row = look.size("control.button")
         space = self.width() - _LEFT - _RIGHT
         self._fold_buttons(space)
         right = self.width() - _RIGHT
-        for button in (self._menu, self._pull_request, self._create, self._editor):
+        for button in (self._menu, self._take_over, self._pull_request, self._create, self._editor, self._page):
             if button.isHidden():
                 continue
             width = button.sizeHint().width()
@@ -212,17 +218,25 @@ class TaskHeader(QWidget):
 
     def _fold_buttons(self, space: int) -> None:
         """Buttons give up their labels where the title would get too little room."""
-        for button, text in ((self._editor, self._editor_text()), (self._create, "Create PR")):
+        for button, text in (
+            (self._editor, self._editor_text()),
+            (self._create, "Create PR"),
+            (self._page, "Open in PostHog"),
+        ):
             if button.text() != text:
                 button.setText(text)
         task = self._task()
         title = min(320, self._title.sizeHint().width()) + theme().px(18) + 50
-        shown = [b for b in (self._editor, self._create, self._pull_request, self._menu) if not b.isHidden()]
+        every = (self._editor, self._page, self._create, self._pull_request, self._take_over, self._menu)
+        shown = [b for b in every if not b.isHidden()]
         need = title + sum(b.sizeHint().width() + _GAP for b in shown)
         if task is not None and need > space:
             self._editor.setText("")
             self._editor.setAccessibleName(f"Open in {self._editor_text()}")
             self._editor.setToolTip(f"Open in {self._editor_text()}")
+            self._page.setText("")
+            self._page.setAccessibleName("Open in PostHog")
+            self._page.setToolTip("Open in PostHog")
             need = title + sum(b.sizeHint().width() + _GAP for b in shown)
         if need > space and not self._create.isHidden() and space < 420:
             self._create.setText("")
@@ -307,6 +321,11 @@ class TaskHeader(QWidget):
         task = self._task()
         if task is not None:
             menu = QMenu(self)
+            if task.repository_id not in self._ctx.state.repositories:
+                add = menu.addAction(icon("ph.plus"), "Add a repository…")
+                add.triggered.connect(lambda: self._ctx.nav.open_settings("repositories"))
+                _popup(menu, self._repository)
+                return
             new = menu.addAction(icon("ph.plus"), "New task in this repository")
             new.triggered.connect(lambda: self._ctx.nav.open_new_task(task.repository_id))
             show = menu.addAction(icon("ph.gear-six"), "Settings of the repository")
@@ -359,8 +378,13 @@ class TaskHeader(QWidget):
         _popup(menu, self._create)
 
     def _on_pull_request(self) -> None:
-        if self._task_id is not None:
-            self._commands.show_pull_request(self._task_id)
+        task = self._task()
+        if task is None:
+            return
+        if task.id not in self._ctx.state.pull_requests and task.repository_id not in self._ctx.state.repositories:
+            self._ctx.open_url(pull_request_url(self._ctx.state, task))
+        else:
+            self._commands.show_pull_request(task.id)
 
     def _on_menu(self) -> None:
         if self._task_id is not None:

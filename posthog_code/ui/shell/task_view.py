@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QHelpEvent, QKeyEvent, QMouseEvent
+from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QHelpEvent, QKeyEvent, QMouseEvent, QPalette
 from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QListView, QToolTip, QWidget
 
 from posthog_code.domain.ids import TaskId
@@ -37,6 +37,11 @@ class TaskListView(QListView):
         super().__init__(parent)
         self.setObjectName("sidebar")
         self.setAccessibleName("Tasks")
+        # For a widget that Qt itself has made, PySide sets up every kind of widget that there is, to see which it is.
+        viewport = QWidget(self)
+        viewport.setBackgroundRole(QPalette.ColorRole.Base)
+        viewport.setAutoFillBackground(True)
+        self.setViewport(viewport)
         self._rows = TaskListModel(self)
         self._delegate = TaskDelegate(self)
         self.setModel(self._rows)
@@ -215,7 +220,7 @@ class TaskListView(QListView):
             if isinstance(row, TaskRow):
                 action = self._action_at(event.pos(), index, row)
                 tip = _ACTION_TIPS.get("unpin" if action == "pin" and row.pinned else action, "")
-                QToolTip.showText(event.globalPos(), tip or f"{row.title}\n{row.word} · {row.branch}", self)
+                QToolTip.showText(event.globalPos(), tip or _about(row), self)
             return True
         return super().viewportEvent(event)
 
@@ -240,9 +245,9 @@ class TaskListView(QListView):
             folded = isinstance(row, SectionRow) and row.collapsed
             if folded == (key == Qt.Key.Key_Right):
                 self.section_toggled.emit(section)
-        elif key == Qt.Key.Key_F2 and isinstance(row, TaskRow) and not row.archived:
+        elif key == Qt.Key.Key_F2 and isinstance(row, TaskRow) and row.opened and not row.archived:
             self.rename(row.task_id)
-        elif key == Qt.Key.Key_Delete and isinstance(row, TaskRow):
+        elif key == Qt.Key.Key_Delete and isinstance(row, TaskRow) and not row.cloud:
             self.action_asked.emit("delete" if row.archived else "archive", row.task_id)
         elif event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier == Qt.KeyboardModifier.NoModifier and key in (
             Qt.Key.Key_Up,
@@ -272,6 +277,11 @@ class TaskListView(QListView):
         if row is not None:
             self._cursor = _key(row)
         super().currentChanged(current, previous)
+
+
+def _about(row: TaskRow) -> str:
+    words = " · ".join(dict.fromkeys(part for part in (row.word, row.branch, row.note) if part))
+    return "\n".join(part for part in (row.title, words, row.who) if part)
 
 
 def _key(row: Row) -> str:

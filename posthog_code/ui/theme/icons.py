@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -33,9 +34,11 @@ def _fonts_dir() -> Path:
 
 
 @cache
-def _codes() -> dict[str, str]:
+def _codes() -> Mapping[str, str]:
+    """Hexadecimal code points by name."""
     path = sorted(_fonts_dir().glob("phosphor-charmap-*.json"))[-1]
-    return {name: chr(int(code, 16)) for name, code in json.loads(path.read_text(encoding="utf-8")).items()}
+    codes: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return codes
 
 
 @cache
@@ -59,7 +62,7 @@ def _raw_font(pixels: int) -> QRawFont:
 def character(name: str) -> str:
     """The character of an icon in the Phosphor font. Raises UnknownIcon."""
     try:
-        return _codes()[name.removeprefix("ph.")]
+        return chr(int(_codes()[name.removeprefix("ph.")], 16))
     except KeyError:
         raise UnknownIcon(name) from None
 

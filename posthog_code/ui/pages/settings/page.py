@@ -16,7 +16,8 @@ from posthog_code.ui.kit.inputs import SearchField
 from posthog_code.ui.kit.labels import Label
 from posthog_code.ui.kit.sizes import fix_size
 from posthog_code.ui.nav import Place
-from posthog_code.ui.pages.catalog import AGENTS, GENERAL, PAGES, REPOSITORIES, found
+from posthog_code.ui.pages.catalog import ACCOUNT, AGENTS, GENERAL, PAGES, REPOSITORIES, found
+from posthog_code.ui.pages.settings.account import AccountSettings
 from posthog_code.ui.pages.settings.agents import AgentSettings
 from posthog_code.ui.pages.settings.general import GeneralSettings
 from posthog_code.ui.pages.settings.repositories import RepositorySettings
@@ -25,7 +26,7 @@ from posthog_code.ui.theme import theme
 from posthog_code.ui.theme.icons import paint_icon
 
 _HEAD = 52
-_MAKERS = {GENERAL: GeneralSettings, AGENTS: AgentSettings, REPOSITORIES: RepositorySettings}
+_MAKERS = {GENERAL: GeneralSettings, AGENTS: AgentSettings, REPOSITORIES: RepositorySettings, ACCOUNT: AccountSettings}
 
 
 class SettingsPage(QWidget):
@@ -111,7 +112,7 @@ class SettingsPage(QWidget):
         page.refresh()  # type: ignore[attr-defined]
 
     def _on_changed(self, topics: frozenset[Topic]) -> None:
-        if self.isVisible() and {topic.kind for topic in topics} & {"settings", "agents", "repositories"}:
+        if self.isVisible() and {topic.kind for topic in topics} & {"settings", "agents", "repositories", "account"}:
             self._refresh(self.page(self._current))
 
     def _on_back(self) -> None:
