@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from PySide6.QtWidgets import QApplication
 
 from posthog_code.app import loop
+from posthog_code.app.bench import Options
 from posthog_code.app.bench_data import make_diff, percentile
 from posthog_code.app.bench_start import memory_mb
 from posthog_code.app.paths import Paths
@@ -24,7 +24,7 @@ _FRAMES = 200
 _WIDTH, _HEIGHT = 1100, 860
 
 
-def diff(options: argparse.Namespace, paths: Paths) -> dict[str, float | str]:
+def diff(options: Options, paths: Paths) -> dict[str, float | str]:
     """A diff of `--size` lines, unified or `--split`."""
     lines = options.size or 1000
     app = QApplication(["posthog-code"])

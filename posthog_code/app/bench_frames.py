@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import re
 import shlex
@@ -14,7 +13,8 @@ from pathlib import Path
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication
 
-from posthog_code.app import loop, window
+from posthog_code.app import loop, qt, window
+from posthog_code.app.bench import Options
 from posthog_code.app.bench_data import make_repository, percentile
 from posthog_code.app.container import build, open_database
 from posthog_code.app.paths import Paths
@@ -69,9 +69,9 @@ class _Pixels(QObject):
         return super().event(event)
 
 
-def frames(options: argparse.Namespace, paths: Paths) -> dict[str, float | str]:
+def frames(options: Options, paths: Paths) -> dict[str, float | str]:
     """`--size` live agents (4 by default) for `--runs` times two seconds."""
-    app = window.make_application()
+    app = qt.make_application()
     figures: dict[str, float | str] = {}
 
     async def main() -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import time
 
 from posthog_code.adapters.storage.journal import FileJournals
+from posthog_code.app.bench import Options
 from posthog_code.app.bench_data import git, make_repository, updates
 from posthog_code.app.container import build, open_database
 from posthog_code.app.paths import Paths
@@ -21,7 +21,7 @@ _EVENTS = 400
 """Length of each task's conversation, in frames."""
 
 
-def seed(options: argparse.Namespace, paths: Paths) -> dict[str, float | str]:
+def seed(options: Options, paths: Paths) -> dict[str, float | str]:
     """Fill the data folder with so many idle tasks; each has its worktree and a conversation."""
     root = paths.home / "repository"
     make_repository(root, 200)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -16,6 +15,7 @@ from posthog_code.app.paths import Paths
 
 if TYPE_CHECKING:
     # Nothing is imported here that the window itself would not import: it would be counted.
+    from posthog_code.app.bench import Options
     from posthog_code.app.container import Container
     from posthog_code.ui.context import UiContext
     from posthog_code.ui.shell.main_window import MainWindow
@@ -31,7 +31,7 @@ def memory_mb() -> float:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def start(options: argparse.Namespace, paths: Paths) -> int:
+def start(options: Options, paths: Paths) -> int:
     """Open the window; tell times since `--since` (monotonic clock, s), CPU and memory; end.
 
     With `--size` above 0 a task is opened and every panel shown before memory is read again. What is above 1 is how

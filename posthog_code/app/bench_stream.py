@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import time
@@ -12,7 +11,8 @@ from typing import Any
 from PySide6.QtWidgets import QApplication
 
 from posthog_code.adapters.storage.journal import FileJournals
-from posthog_code.app import loop, window
+from posthog_code.app import loop, qt, window
+from posthog_code.app.bench import Options
 from posthog_code.app.bench_data import make_repository, percentile, updates
 from posthog_code.app.container import Container, build, open_database
 from posthog_code.app.paths import Paths
@@ -29,9 +29,9 @@ _BATCHES = (16, 160, 800, 1600)
 """Updates folded before each frame; 1,600 in 16 ms are 100,000 a second."""
 
 
-def stream(options: argparse.Namespace, paths: Paths) -> dict[str, float | str]:
+def stream(options: Options, paths: Paths) -> dict[str, float | str]:
     """A conversation of `--size` updates opened, then a flood folded and drawn frame by frame."""
-    app = window.make_application()
+    app = qt.make_application()
     history = options.size or 10_000
     figures: dict[str, float | str] = {"history": float(history), "fold_per_s": _fold_rate(min(history, 100_000))}
 
@@ -126,7 +126,7 @@ def _flood(
     figures["events_per_s_16ms"] = best
 
 
-def journal(options: argparse.Namespace, paths: Paths) -> dict[str, float | str]:
+def journal(options: Options, paths: Paths) -> dict[str, float | str]:
     """Appends of `--size` frames, each timed, against the same bytes written by one call, in turn."""
     count = options.size or 20_000
     frames = list(updates(count))

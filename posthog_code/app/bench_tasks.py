@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import shutil
@@ -15,6 +14,7 @@ from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication
 
 from posthog_code.app import window
+from posthog_code.app.bench import Options
 from posthog_code.app.bench_data import GIT_ENV, change_files, git, percentile
 from posthog_code.app.container import Container, build, open_database
 from posthog_code.app.paths import Paths
@@ -51,7 +51,7 @@ class Painted(QObject):
         return super().event(event)
 
 
-def create(options: argparse.Namespace, paths: Paths) -> dict[str, float | str] | int:
+def create(options: Options, paths: Paths) -> dict[str, float | str] | int:
     """From *Start* pressed in the real window to the new task's composer painted and holding the keyboard."""
     took: list[float] = []
     failed: list[BaseException] = []
@@ -114,7 +114,7 @@ async def _typeable(shown: MainWindow, context: UiContext) -> float:
     return painted.at
 
 
-def worktree(options: argparse.Namespace, paths: Paths) -> dict[str, float | str]:
+def worktree(options: Options, paths: Paths) -> dict[str, float | str]:
     """From the draft to a workspace that is ready, against `git worktree add`, in turn."""
     repository = Path(options.repo)
     ours: list[float] = []
@@ -156,7 +156,7 @@ def _forget(repository: Path, path: Path, branch: str) -> None:
     git(repository, "branch", "-q", "-D", branch)
 
 
-def changes(options: argparse.Namespace, paths: Paths) -> dict[str, float | str]:
+def changes(options: Options, paths: Paths) -> dict[str, float | str]:
     """The list of changed files with counts, against the same git calls one after the other, in turn."""
     repository = Path(options.repo)
     name = f"changes-{options.changed}-{os.getpid()}"

@@ -14,7 +14,15 @@ from pathlib import Path
 from posthog_code.app.container import Container, build, open_database
 from posthog_code.app.paths import Paths
 from posthog_code.demo.tasks import DemoTask, Wanted
-from posthog_code.demo.world import DemoGitHub, WorldError, WorldFacts, prepare, start_github
+from posthog_code.demo.world import (
+    DemoGitHub,
+    DemoPostHog,
+    WorldError,
+    WorldFacts,
+    prepare,
+    start_github,
+    start_posthog,
+)
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import RepositoryId, TaskId
 from posthog_code.domain.session import Ask
@@ -36,7 +44,7 @@ def run(options: argparse.Namespace, paths: Paths) -> int:
     if options.reset:
         _set_aside(home)
     try:
-        demo = DemoWorld.open(home, _say)
+        demo = DemoWorld.open(home, _say, cloud=not options.prepare_only)
     except (WorldError, UserError) as error:
         sys.stderr.write(f"The demo world could not be made. {error}\n")
         return 2
@@ -61,11 +69,12 @@ def _set_aside(home: Path) -> None:
 
 
 class DemoWorld:
-    """A prepared world with its GitHub running and its tasks seeded."""
+    """A prepared world with its GitHub, and perhaps its PostHog, running and its tasks seeded."""
 
     def __init__(self, facts: WorldFacts, github: DemoGitHub, now: float) -> None:
         self.facts = facts
         self.github = github
+        self.posthog: DemoPostHog | None = None
         self.paths = Paths(facts.home / "data")
         self._now = now
         os.environ["GITHUB_API_URL"] = github.api
@@ -73,21 +82,31 @@ class DemoWorld:
         os.environ["POSTHOG_CODE_DEMO_STATE"] = str(facts.agent_state)
 
     @classmethod
-    def open(cls, home: Path, say: Say, *, pace: float = 1.0) -> DemoWorld:
-        """Make or find the world and everything in it that does not need a window. Raises WorldError, UserError."""
+    def open(cls, home: Path, say: Say, *, pace: float = 1.0, cloud: bool = False) -> DemoWorld:
+        """Make or find the world and everything in it that does not need a window; with `cloud` this program is signed
+        in to a stand-in for PostHog. Raises WorldError, UserError."""
         now = time.time()
         if not (home / "world.json").exists():
             say("Making the demo world: two repositories with history, a GitHub, and an agent.")
         facts = prepare(home, now)
         world = cls(facts, start_github(home, pace), now)
         try:
+            if cloud:
+                world.sign_in(start_posthog(home, pace))
             asyncio.run(world._seed(say))
         except BaseException:
             world.close()
             raise
         return world
 
+    def sign_in(self, posthog: DemoPostHog) -> None:
+        self.posthog = posthog
+        os.environ["POSTHOG_HOST"] = posthog.url
+        os.environ["POSTHOG_API_KEY"] = posthog.token
+
     def close(self) -> None:
+        if self.posthog is not None:
+            self.posthog.stop()
         self.github.stop()
 
     async def _seed(self, say: Say) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from collections.abc import Callable
 from functools import partial
@@ -23,7 +22,14 @@ class SingleInstance:
         self._lock = lock
         self._fd = -1
         self._server: Any = None
-        self._name = "posthog-code-" + hashlib.sha256(os.fsencode(lock)).hexdigest()[:16]
+
+    @property
+    def _name(self) -> str:
+        """Of the socket. Short: a socket's path has at most 107 bytes."""
+        # Imported here: nobody asks before the window is painted.
+        import hashlib
+
+        return "posthog-code-" + hashlib.sha256(os.fsencode(self._lock)).hexdigest()[:16]
 
     def acquire(self) -> bool:
         """False when another window has the folder. Raises StorageFailed when the folder cannot be written."""

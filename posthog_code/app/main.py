@@ -8,12 +8,9 @@ import os
 import sys
 from collections.abc import MutableMapping, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from posthog_code.app.paths import Paths, default_home
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def main(argv: Sequence[str]) -> int:
@@ -39,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     return run_command(options, paths)
 
 
-def _options(argv: Sequence[str]) -> argparse.Namespace | SimpleNamespace:
+def _options(argv: Sequence[str]) -> Any:
     """What was asked for. A start of the window parses nothing: to make the parsers takes as long as to read the data."""
     if argv[:1] == ["bench"]:
         from posthog_code.app.bench import read_options
@@ -101,7 +98,7 @@ def _own_child(argv: Sequence[str]) -> int | None:
     return None
 
 
-def _with_window(options: argparse.Namespace | SimpleNamespace, paths: Paths) -> int:
+def _with_window(options: Any, paths: Paths) -> int:
     from posthog_code.app import system
 
     # Nothing of what a start makes is garbage. From the first paint on, `app.loop.Collector` decides when to collect.

@@ -8,6 +8,7 @@ from PySide6.QtGui import QTextCursor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
+from posthog_code.app.shot_cloud import CLOUD_SCREENS
 from posthog_code.app.shot_states import STATES
 from posthog_code.app.studio import Studio
 
@@ -107,5 +108,6 @@ SCREENS: dict[str, Callable[[Studio], Awaitable[None]]] = {
     "settings-agents": settings_agents,
     "settings-general": settings_general,
     "settings-repositories": settings_repositories,
+    **CLOUD_SCREENS,
     **STATES,
 }

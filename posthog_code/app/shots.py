@@ -14,7 +14,7 @@ from posthog_code.app import logs
 from posthog_code.app.container import Container, build, open_database
 from posthog_code.app.demo import DemoWorld
 from posthog_code.app.paths import Paths
-from posthog_code.demo.world import WorldError
+from posthog_code.demo.world import DemoPostHog, WorldError
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.session import SessionPhase
 from posthog_code.services.app import Services
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace, paths: Paths) -> int:
     logs.set_up(paths.logs, to_stderr=False)
     with tempfile.TemporaryDirectory(prefix="posthog-code-shots-") as folder:
         try:
-            demo = DemoWorld.open(Path(folder), lambda words: None, pace=0.0)
+            demo = DemoWorld.open(Path(folder), lambda words: None, pace=0.0, cloud=_needs_cloud(wanted))
         except (WorldError, UserError) as error:
             sys.stderr.write(f"The demo world could not be made. {error}\n")
             return 2
@@ -59,11 +59,11 @@ def run(options: argparse.Namespace, paths: Paths) -> int:
 
 
 def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int, int], out: Path) -> int:
-    from posthog_code.app import loop, shot_screens, window
+    from posthog_code.app import loop, qt, shot_screens, window
     from posthog_code.app.studio import Studio
     from posthog_code.ui.shell.main_window import MainWindow
 
-    app = window.make_application()
+    app = qt.make_application()
     database, state = open_database(demo.paths)
     state = replace(state, settings=replace(state.settings, theme=themes[0], reduced_motion=True))
 
@@ -74,6 +74,8 @@ def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int
             await services.agents.detect()
             await demo.live(services)
             await _until_live(services)
+            if demo.posthog is not None:
+                await _until_in_cloud(demo.posthog, services)
             for theme in themes:
                 await services.settings.set(theme=theme)
                 window.dress(app, container)
@@ -108,6 +110,21 @@ def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int
             shown.deleteLater()
 
     return loop.run(app, main)
+
+
+def _needs_cloud(wanted: list[str]) -> bool:
+    from posthog_code.app.shot_cloud import CLOUD_SCREENS
+
+    return any(name in CLOUD_SCREENS for name in wanted)
+
+
+async def _until_in_cloud(posthog: DemoPostHog, services: Services) -> None:
+    """The cloud's own tasks have come to where they should be, and are listed."""
+    for _ in range(600):
+        if await asyncio.to_thread(posthog.ready):
+            break
+        await asyncio.sleep(0.1)
+    await services.cloud.refresh()
 
 
 async def _until_live(services: Services) -> None:

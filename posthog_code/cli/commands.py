@@ -16,7 +16,8 @@ from posthog_code.cli.turn import EXIT_OK, TurnRunner
 from posthog_code.domain.agent import AgentStatus
 from posthog_code.domain.changes import Scope
 from posthog_code.domain.errors import NotFound
-from posthog_code.domain.pull_request import NewPullRequest, PullRequest
+from posthog_code.domain.publishing import NewPullRequest
+from posthog_code.domain.pull_request import PullRequest
 from posthog_code.domain.task import Task, TaskDraft, TaskPhase, Workspace
 from posthog_code.domain.text import MINUS, age
 from posthog_code.services.app import Services

@@ -156,6 +156,16 @@ def differs(stored: Sequence[Frame], shown: Sequence[Frame]) -> bool:
     return not said.startswith(words)
 
 
+def unstored(stored: Sequence[Frame], shown: Sequence[Frame]) -> list[int]:
+    """What was shown and is not in the stored log (yet), by index: its end, and what storage never had. What storage
+    has, and has in full, is no news however often it was shown."""
+    found = news(stored, shown)
+    if not _ends_alike(stored, shown):
+        return found
+    kept = {key for key in _keys(stored) if key is not None}
+    return [index for index in found if said_by_agent(shown[index]) is None and key_of(shown[index]) not in kept]
+
+
 def _ends_alike(stored: Sequence[Frame], shown: Sequence[Frame]) -> bool:
     one = next((key for key in reversed(_keys(stored[-50:])) if key is not None), None)
     other = next((key for key in reversed(_keys(shown[-50:])) if key is not None), None)

@@ -6,18 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from posthog_code.domain.cloud import (
-    Account,
-    CloudArtifact,
-    CloudEnvironment,
-    CloudModel,
-    CloudRunInfo,
-    CloudTask,
-    CloudUser,
-    GitHubInstallation,
-    Organization,
-    Project,
-)
+from posthog_code.domain.cloud import Account, CloudArtifact, CloudRunInfo, CloudTask, CloudUser, Organization, Project
+from posthog_code.domain.cloud_requests import CloudEnvironment, CloudModel, GitHubInstallation
 
 SECRET_STATE = frozenset({"sandbox_connect_token", "github_user_token"})
 """Keys of a run's state that never leave the parser."""

@@ -128,34 +128,3 @@ class PullRequest:
     @property
     def running(self) -> int:
         return sum(c.state is CheckState.RUNNING for c in self.checks)
-
-
-@dataclass(frozen=True, slots=True)
-class NewPullRequest:
-    """What *Create PR* asks for."""
-
-    title: str
-    body: str
-    base: str
-    draft: bool = False
-    commit_message: str = ""
-    """Used when something is not committed yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class PullRequestProposal:
-    """What *Create PR* shows before anything is done."""
-
-    new: NewPullRequest
-    branch: str
-    uncommitted: tuple[str, ...]
-    """Paths that are not committed; they are committed and pushed first."""
-    commits_ahead: int
-    files: int
-    added: int
-    removed: int
-    template: str = ""
-    """Path of the repository's template that the body came from, "" for none."""
-    existing: PullRequest | None = None
-    problem: str = ""
-    """Why it cannot be opened (no remote, not signed in...), "" when it can."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import PurePath
 
 from posthog_code.domain.check_log import scrub
-from posthog_code.domain.pull_request import NewPullRequest
+from posthog_code.domain.publishing import NewPullRequest
 from posthog_code.domain.text import plural
 
 SUMMARY_LIMIT = 1_500

@@ -6,13 +6,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from posthog_code.domain.cloud import (
-    Account,
-    CloudArtifact,
+from posthog_code.domain.cloud import Account, CloudArtifact, CloudRunInfo, CloudTask
+from posthog_code.domain.cloud_requests import (
     CloudEnvironment,
     CloudModel,
-    CloudRunInfo,
-    CloudTask,
     GitHubInstallation,
     NewCloudTask,
     RunRequest,

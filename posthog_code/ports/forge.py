@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from posthog_code.domain.pull_request import NewPullRequest, PullRequest
+from posthog_code.domain.publishing import NewPullRequest
+from posthog_code.domain.pull_request import PullRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from posthog_code.domain.cloud import CloudRunInfo, RunRequest
+from posthog_code.domain.cloud import CloudRunInfo
 from posthog_code.domain.cloud_entries import Frame, frame_of, holds_prompt
 from posthog_code.domain.cloud_errors import MissingArtifacts, NotReady, OutcomeUnknown, RunEnded
 from posthog_code.domain.cloud_facts import CloudFacts
+from posthog_code.domain.cloud_requests import RunRequest
 from posthog_code.domain.errors import InvalidInput, NotFound, Offline, RateLimited, UserError
 from posthog_code.domain.ids import MessageId, TaskId
 from posthog_code.domain.state import Topic

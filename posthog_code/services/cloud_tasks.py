@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from posthog_code.domain import cloud_lists
-from posthog_code.domain.cloud import CloudDraft, CloudList, CloudTask, GitHubInstallation, NewCloudTask, RunRequest
+from posthog_code.domain.cloud import CloudList, CloudTask
 from posthog_code.domain.cloud_errors import OutcomeUnknown
+from posthog_code.domain.cloud_requests import CloudDraft, GitHubInstallation, NewCloudTask, RunRequest
 from posthog_code.domain.errors import InvalidInput, NotFound, NotSignedIn, RateLimited, UserError
 from posthog_code.domain.ids import RepositoryId, SessionId, TaskId
 from posthog_code.domain.session import Session

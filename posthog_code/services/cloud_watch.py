@@ -23,6 +23,7 @@ from posthog_code.domain.cloud_entries import (
     key_of,
     news,
     said_by_agent,
+    unstored,
 )
 from posthog_code.domain.errors import NotFound, NotSignedIn, Offline, RateLimited, UserError
 from posthog_code.ports.clock import Clock
@@ -128,6 +129,7 @@ class CloudRun:
         self._last_event = 0.0
         self._ending: asyncio.Timeout | None = None
         self._checking: asyncio.Task[None] | None = None
+        self._agreeing = False
 
     def retry(self) -> None:
         """Do not wait any longer, and count anew."""
@@ -289,6 +291,8 @@ class CloudRun:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._agreeing:
+            return  # it goes in when that is done
         batch, self._batch = self._batch, []
         if not batch:
             return
@@ -388,6 +392,8 @@ class CloudRun:
             looked = len(held)
             silent = now - self._last_event
             if (wanted and met >= times) or silent >= self._pace.quiet:
+                # Silence may also be a slow network: then the log decides at the end of the turn.
+                self._doubtful = self._doubtful or (bool(wanted) and met < times and bool(held))
                 return
             await asyncio.sleep(min(self._pace.quiet - silent, 0.03))
         self._doubtful = self._doubtful or not self._read_done
@@ -413,7 +419,14 @@ class CloudRun:
         """Make the conversation agree with the stored log. With a `live` stream the end of the log is left to it; False
         when that leaves something open."""
         self._flush()
-        before, since = await self._sink.stream.received(self.run_id)
+        self._agreeing = True
+        try:
+            return self._make_agree(stored, live, *await self._sink.stream.received(self.run_id))
+        finally:
+            self._agreeing = False
+            self._flush()
+
+    def _make_agree(self, stored: list[Timed], live: bool, before: tuple[Timed, ...], since: tuple[Timed, ...]) -> bool:
         if not stored:
             return True  # kept for 30 days only, or not written yet
         earlier = [frame for frame, _ in before]
@@ -436,8 +449,8 @@ class CloudRun:
         if live:
             own, theirs = own[:tail], theirs[:tail]
         self.repairs += 1
-        extra = [since[i] for i in news(theirs, ours)]
-        self._sink.stream.rebuild(before, own + extra, self.run_id)
+        extra = [since[i] for i in unstored(theirs, ours)]
+        self._sink.stream.rebuild(before, [*own, *extra], self.run_id)
         self._sink.rebuilt([*before, *own, *extra])
         return True
 

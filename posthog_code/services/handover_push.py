@@ -8,19 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from posthog_code.domain.cloud import (
-    NOT_STARTED,
-    TERMINAL,
-    CloudArtifact,
-    CloudRunInfo,
-    CloudTask,
-    NewCloudTask,
-    RunRequest,
-)
+from posthog_code.domain.cloud import NOT_STARTED, TERMINAL, CloudArtifact, CloudRunInfo, CloudTask
 from posthog_code.domain.cloud_entries import extension, frame_of
 from posthog_code.domain.cloud_errors import GitHubNeeded
 from posthog_code.domain.cloud_lists import remote_name
 from posthog_code.domain.cloud_parse import mapping, text
+from posthog_code.domain.cloud_requests import NewCloudTask, RunRequest
 from posthog_code.domain.errors import Conflict, InvalidInput, NotFound, Refused
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.logs import LogSource

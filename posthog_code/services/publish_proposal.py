@@ -13,7 +13,8 @@ from posthog_code.domain.changes import Scope
 from posthog_code.domain.check_rollup import is_open
 from posthog_code.domain.errors import InvalidInput, NotFound, UserError
 from posthog_code.domain.ids import TaskId
-from posthog_code.domain.pull_request import NewPullRequest, PullRequest, PullRequestProposal
+from posthog_code.domain.publishing import NewPullRequest, PullRequestProposal
+from posthog_code.domain.pull_request import PullRequest
 from posthog_code.domain.task import DiffStat, Repository, Task, TaskPhase
 from posthog_code.ports.forge import Forge, RemoteRepository
 from posthog_code.ports.git import Changes, Git, Publishing

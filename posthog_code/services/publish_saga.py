@@ -11,7 +11,8 @@ from dataclasses import replace
 from posthog_code.domain.errors import Conflict, InvalidInput, NotSignedIn, UserError
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.logs import LogSource
-from posthog_code.domain.pull_request import NewPullRequest, PullRequest
+from posthog_code.domain.publishing import NewPullRequest
+from posthog_code.domain.pull_request import PullRequest
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import Step, StepState, with_step
 from posthog_code.domain.text import plural

@@ -14,14 +14,8 @@ from posthog_code.domain.check_rollup import LONGEST, QUICK, is_open, poll_after
 from posthog_code.domain.errors import NotFound, NotSignedIn, RateLimited, UserError
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.logs import LogSource
-from posthog_code.domain.pull_request import (
-    Check,
-    Mergeable,
-    NewPullRequest,
-    PullRequest,
-    PullRequestProposal,
-    ReviewThread,
-)
+from posthog_code.domain.publishing import NewPullRequest, PullRequestProposal
+from posthog_code.domain.pull_request import Check, Mergeable, PullRequest, ReviewThread
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import StepState
 from posthog_code.ports.clock import Clock

@@ -13,7 +13,7 @@ import pytest
 
 from posthog_code.domain.changes import Scope
 from posthog_code.domain.errors import Conflict, GitFailed, InvalidInput, NotFound, Refused, ToolMissing, UserError
-from posthog_code.domain.pull_request import NewPullRequest
+from posthog_code.domain.publishing import NewPullRequest
 from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.task import StepState, TaskDraft, TaskPhase
 from posthog_code.services.app import Services

@@ -18,7 +18,8 @@ import pytest
 
 from posthog_code.adapters.forge.github import GitHub
 from posthog_code.domain.errors import InvalidInput, NotFound, NotSignedIn, Offline, RateLimited
-from posthog_code.domain.pull_request import CheckState, Mergeable, NewPullRequest, PullRequestState, ReviewState
+from posthog_code.domain.publishing import NewPullRequest
+from posthog_code.domain.pull_request import CheckState, Mergeable, PullRequestState, ReviewState
 
 FOLDER = Path(os.environ.get("POSTHOG_CODE_GITHUB_LAB") or "missing")
 pytestmark = [

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from posthog_code.domain.cloud import CloudDraft
 from posthog_code.domain.cloud_entries import frame_of, key_of, said_by_agent
+from posthog_code.domain.cloud_requests import CloudDraft
 from posthog_code.domain.errors import NotFound
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import SessionPhase
@@ -244,7 +244,7 @@ def test_new_tasks_appear_and_deleted_ones_go(lab: Lab, tmp_path: Path) -> None:
             await until(lambda: services.cloud.list.fetched_at)
             assert not [t for t in services.cloud.list.tasks.values() if t.seen == ""]
             cloud = services.account.cloud()
-            from posthog_code.domain.cloud import NewCloudTask
+            from posthog_code.domain.cloud_requests import NewCloudTask
 
             made = await cloud.create_task(NewCloudTask("From the web", "acme/web"))
             await until(lambda: made.id in services.cloud.list.tasks)

@@ -13,13 +13,12 @@ from PySide6.QtWidgets import QWidget
 
 from posthog_code.domain.errors import NotFound, UserError
 from posthog_code.domain.ids import RepositoryId, SessionId, TaskId
+from posthog_code.domain.publishing import NewPullRequest, PullRequestProposal
 from posthog_code.domain.pull_request import (
     Check,
     CheckState,
     Mergeable,
-    NewPullRequest,
     PullRequest,
-    PullRequestProposal,
     PullRequestState,
     Review,
     ReviewState,

@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from posthog_code.domain.errors import NotSignedIn, Offline
 from posthog_code.domain.ids import TaskId
-from posthog_code.domain.pull_request import CheckState, NewPullRequest
+from posthog_code.domain.publishing import NewPullRequest
+from posthog_code.domain.pull_request import CheckState
 from posthog_code.domain.state import Topic
 from posthog_code.services.pull_requests import Unpushed
 from posthog_code.ui import platform

@@ -18,11 +18,11 @@ from posthog_code.domain.check_rollup import (
     review_tile,
     state_word,
 )
+from posthog_code.domain.publishing import NewPullRequest
 from posthog_code.domain.pull_request import (
     Check,
     CheckState,
     Mergeable,
-    NewPullRequest,
     PullRequest,
     PullRequestState,
     Review,

@@ -15,14 +15,8 @@ from posthog_code.adapters.forge.hosts import locate
 from posthog_code.domain.changes import ChangedFile, ChangeSet, FileState, Scope
 from posthog_code.domain.errors import Conflict, InvalidInput, NotFound, NotSignedIn, Offline, RateLimited
 from posthog_code.domain.ids import RepositoryId, SessionId, TaskId
-from posthog_code.domain.pull_request import (
-    Check,
-    CheckState,
-    Mergeable,
-    NewPullRequest,
-    PullRequest,
-    PullRequestState,
-)
+from posthog_code.domain.publishing import NewPullRequest
+from posthog_code.domain.pull_request import Check, CheckState, Mergeable, PullRequest, PullRequestState
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import Repository, StepState, Task, TaskPhase, Workspace
 from posthog_code.services.pull_requests import PullRequests, Unpushed

@@ -14,7 +14,8 @@ from posthog_code.adapters.forge import hosts, queries, reading
 from posthog_code.adapters.forge.tokens import Tokens, gh_token
 from posthog_code.adapters.forge.transport import WRITE_PAUSE, ClientFactory, GraphQL, Log, Transport, make_client
 from posthog_code.domain.errors import Conflict, InvalidInput, NotFound, NotSignedIn, Offline, UserError
-from posthog_code.domain.pull_request import Check, NewPullRequest, PullRequest, ReviewThread
+from posthog_code.domain.publishing import NewPullRequest
+from posthog_code.domain.pull_request import Check, PullRequest, ReviewThread
 from posthog_code.ports.forge import RemoteRepository, Secrets
 
 LOG_BYTES = 2_000_000

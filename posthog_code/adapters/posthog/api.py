@@ -13,12 +13,10 @@ from posthog_code.adapters.posthog.errors import command_error, not_posthog, rpc
 from posthog_code.adapters.posthog.http import Answer, Http, TokenSource
 from posthog_code.adapters.posthog.sse import SseParser
 from posthog_code.domain import cloud_parse as parse
-from posthog_code.domain.cloud import (
-    CloudArtifact,
+from posthog_code.domain.cloud import CloudArtifact, CloudRunInfo, CloudTask
+from posthog_code.domain.cloud_requests import (
     CloudEnvironment,
     CloudModel,
-    CloudRunInfo,
-    CloudTask,
     GitHubInstallation,
     NewCloudTask,
     RunRequest,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
 
-from posthog_code.domain.cloud import CloudEnvironment, CloudModel, GitHubInstallation
+from posthog_code.domain.cloud_requests import CloudEnvironment, CloudModel, GitHubInstallation
 from posthog_code.domain.errors import NotSignedIn, UserError
 from posthog_code.ui.context import UiContext
 

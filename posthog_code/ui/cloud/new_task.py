@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from PySide6.QtCore import QObject, Signal
 
-from posthog_code.domain.cloud import CloudDraft
 from posthog_code.domain.cloud_lists import remote_name
+from posthog_code.domain.cloud_requests import CloudDraft
 from posthog_code.domain.state import AppState
 from posthog_code.ui.cloud.choices import CloudChoices, Offer
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.menu_rows import MenuItem
+from posthog_code.ui.kit.select import Select
 
 WORDS = "Runs on PostHog's machines, also while this one is off. You can watch it, and take it over at any time."
 _DEFAULT = "default"
+
+
+class OptionGrid(Protocol):
+    """The part of the page's grid that is filled here."""
+
+    def show_cloud(
+        self,
+        repositories: Sequence[MenuItem],
+        repository: str,
+        branches: Sequence[MenuItem],
+        branch: str,
+        environments: Sequence[MenuItem],
+    ) -> None: ...
+
+
 _ADAPTERS = (("claude", "Claude Code"), ("codex", "Codex"))
 
 
@@ -38,6 +57,18 @@ class CloudSide(QObject):
     @property
     def offer(self) -> Offer:
         return self.choices.offer
+
+    def show_on(self, grid: OptionGrid, wanted: str) -> None:
+        """Fill the grid; `wanted` is the repository to begin with."""
+        self.ask(wanted)
+        branches, branch = self.branch_items()
+        grid.show_cloud(self.repository_items(), self.repository, branches, branch, self.environment_items())
+
+    def show_agents(self, agent: Select, model: Select) -> None:
+        agent.set_items(self.adapter_items(), self.adapter)
+        models = self.model_items()
+        model.set_items(models, model.current() if model.current() in {one.id for one in models} else _DEFAULT)
+        model.setVisible(bool(models))
 
     def repository_items(self) -> list[MenuItem]:
         """Those that a connection reaches, the ones of this machine first."""

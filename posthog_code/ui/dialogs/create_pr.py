@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import TaskId
-from posthog_code.domain.pull_request import NewPullRequest, PullRequest, PullRequestProposal
+from posthog_code.domain.publishing import NewPullRequest, PullRequestProposal
+from posthog_code.domain.pull_request import PullRequest
 from posthog_code.domain.state import Topic
 from posthog_code.domain.task import StepState
 from posthog_code.ui import platform

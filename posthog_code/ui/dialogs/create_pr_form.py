@@ -7,7 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from posthog_code.domain.pull_request import NewPullRequest, PullRequestProposal
+from posthog_code.domain.publishing import NewPullRequest, PullRequestProposal
 from posthog_code.domain.text import plural
 from posthog_code.ui.dialogs.text_area import TextArea
 from posthog_code.ui.kit.buttons import Button

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeySequence, QPainter, QPaintEvent, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from posthog_code.domain.cloud_errors import GitHubNeeded
 from posthog_code.domain.cloud_lists import remote_name
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import RepositoryId, TaskId
@@ -16,10 +15,10 @@ from posthog_code.domain.state import Topic
 from posthog_code.domain.task import Repository, TaskDraft, Workspace
 from posthog_code.ports.git import Branch
 from posthog_code.ui.cloud.new_task import WORDS, CloudSide
+from posthog_code.ui.cloud.problem_bar import ProblemBar
 from posthog_code.ui.cloud.waiting_list import CloudWaiting
 from posthog_code.ui.context import UiContext
-from posthog_code.ui.kit.buttons import Button
-from posthog_code.ui.kit.cards import Banner, Icon
+from posthog_code.ui.kit.cards import Icon
 from posthog_code.ui.kit.labels import Label
 from posthog_code.ui.kit.scroll import ScrollArea
 from posthog_code.ui.kit.select import Select
@@ -61,6 +60,7 @@ class NewTaskPage(QWidget):
         self._branches: dict[RepositoryId, tuple[Branch, ...]] = {}
         self._stale = False
         self._adding = False
+        self._was_in_cloud = False
         self._title = Label("What should change?", self, font="display")
         self.prompt = PromptBox(ctx, self)
         self.mode = Select((), self, name="Mode", placeholder="Mode", quiet=True, keys="Shift+Tab")
@@ -81,8 +81,7 @@ class NewTaskPage(QWidget):
         self.adder.cancelled.connect(self._on_not_added)
         self._hint_icon = Icon("ph.info", "text.muted", self, size=14)
         self._hint = Label("", self, font="small", token="text.muted", wrap=True)
-        self.problem = Banner("", self, tone="failed", icon="ph.warning-circle")
-        self.problem.hide()
+        self.problem = ProblemBar(ctx, self)
         self._first = Label(
             "No tasks yet. A task gets its own branch and worktree, so you can run several at once. "
             "Add the repository to work on.",
@@ -93,11 +92,7 @@ class NewTaskPage(QWidget):
         self.first_run: FirstRun | None = None
         self.cloud = CloudSide(ctx, self)
         self.cloud.changed.connect(self._on_cloud)
-        self.connect_github = Button("Connect GitHub", self.problem, size="sm", icon="ph.arrow-square-out")
-        self.connect_github.clicked.connect(self._on_connect)
-        self.problem.row.addWidget(self.connect_github)
-        self.connect_github.hide()
-        self._connect_url = ""
+        self.problem.opened.connect(self.cloud.choices.ask_again)
         self.waiting = CloudWaiting(ctx, self)
         self._build()
         self._draft = QTimer(self)
@@ -185,7 +180,7 @@ class NewTaskPage(QWidget):
         self._hint_icon.setVisible(not none)
         self.grid.offer_cloud(state.account.signed_in)
         self.waiting.refresh()
-        if self.workspace is not Workspace.CLOUD:
+        if not self.in_cloud:
             self.grid.repository.set_items(repository_items(state), self._repository_id or "")
             agents, current = agent_items(state), self.agent.current()
             known = any(item.id == current for item in agents)
@@ -218,8 +213,11 @@ class NewTaskPage(QWidget):
     def _show_repository(self) -> None:
         repository = self._repository()
         self.prompt.set_repository(self._repository_id)
-        if self.workspace is Workspace.CLOUD:
-            self._show_cloud(repository)
+        if self.in_cloud:
+            self.cloud.show_on(self.grid, remote_name(repository.remote_url)[1] if repository else "")
+            self._hint.setText(WORDS)
+            self._hint.set_token("text.muted")
+            self.problem.say(*self.cloud.problem())
             return
         if repository is None:
             return
@@ -233,19 +231,8 @@ class NewTaskPage(QWidget):
         if repository.id not in self._branches:
             self._load_branches(repository.id)
 
-    def _show_cloud(self, repository: Repository | None) -> None:
-        cloud = self.cloud
-        cloud.ask(remote_name(repository.remote_url)[1] if repository else "")
-        branches, branch = cloud.branch_items()
-        self.grid.show_cloud(cloud.repository_items(), cloud.repository, branches, branch, cloud.environment_items())
-        self._hint.setText(WORDS)
-        self._hint.set_token("text.muted")
-        problem, url = cloud.problem()
-        if problem:
-            self._say(problem, url)
-
     def _on_cloud(self) -> None:
-        if self.workspace is Workspace.CLOUD:
+        if self.in_cloud:
             self._show_repository()
             self._show_modes()
 
@@ -271,12 +258,13 @@ class NewTaskPage(QWidget):
     def workspace(self) -> Workspace:
         return Workspace(self.grid.workspace.current() or Workspace.WORKTREE)
 
+    @property
+    def in_cloud(self) -> bool:
+        return self.workspace is Workspace.CLOUD
+
     def _show_modes(self) -> None:
-        if self.workspace is Workspace.CLOUD:
-            self.agent.set_items(self.cloud.adapter_items(), self.cloud.adapter)
-            models = self.cloud.model_items()
-            self.model.set_items(models, self.model.current())
-            self.model.setVisible(bool(models))
+        if self.in_cloud:
+            self.cloud.show_agents(self.agent, self.model)
             self.mode.hide()
             return
         items, current = mode_items(self._ctx.state, self.agent.current(), self.mode.current())
@@ -293,12 +281,19 @@ class NewTaskPage(QWidget):
         """Makes the task and shows it at once; its worktree comes up behind it."""
         repository = self._repository()
         text = self.prompt.text().strip()
-        if text and self.workspace is Workspace.CLOUD:
-            self._start_in_cloud(text)
-            return
-        if repository is None or not text:
+        if not text or (repository is None and not self.in_cloud):
             return
         self._draft.stop()
+        self.problem.hide()
+        self._ctx.actions.start(
+            "task.create",
+            self._create_in_cloud(text) if self.in_cloud or repository is None else self._create(text, repository),
+            on_done=self._on_created,
+            on_error=self._on_error,
+            busy=self.prompt.start,
+        )
+
+    def _create(self, text: str, repository: Repository) -> Callable[[], Coroutine[object, object, TaskId]]:
         local = self.workspace is Workspace.LOCAL
         draft = TaskDraft(
             prompt=text,
@@ -311,17 +306,9 @@ class NewTaskPage(QWidget):
             run_setup=self.grid.script.current() != SKIP,
             attachments=self.prompt.attachments(),
         )
-        self.problem.hide()
-        self._ctx.actions.start(
-            "task.create",
-            lambda: self._ctx.services.tasks.create(draft),
-            on_done=self._on_created,
-            on_error=self._on_error,
-            busy=self.prompt.start,
-        )
+        return lambda: self._ctx.services.tasks.create(draft)
 
-    def _start_in_cloud(self, text: str) -> None:
-        self._draft.stop()
+    def _create_in_cloud(self, text: str) -> Callable[[], Coroutine[object, object, TaskId]]:
         draft = self.cloud.draft(
             text,
             branch=self.grid.base.current(),
@@ -329,14 +316,7 @@ class NewTaskPage(QWidget):
             model=self.model.current() if self.model.isVisibleTo(self) else "",
             attachments=self.prompt.attachments(),
         )
-        self.problem.hide()
-        self._ctx.actions.start(
-            "task.create",
-            lambda: self._ctx.services.cloud.create(draft),
-            on_done=self._on_created,
-            on_error=self._on_error,
-            busy=self.prompt.start,
-        )
+        return lambda: self._ctx.services.cloud.create(draft)
 
     def _on_created(self, task_id: TaskId) -> None:
         self.prompt.editor.blockSignals(True)
@@ -347,21 +327,10 @@ class NewTaskPage(QWidget):
         self._ctx.commands.run("composer.focus")
 
     def _on_error(self, error: UserError) -> None:
-        self._say(f"{error.title} {error.hint}".strip(), error.url if isinstance(error, GitHubNeeded) else "")
-
-    def _say(self, problem: str, connect_url: str = "") -> None:
-        """Show what is wrong; with the page that mends it when PostHog lacks its access to GitHub."""
-        self._connect_url = connect_url
-        self.connect_github.setVisible(bool(connect_url))
-        self.problem.set_text(problem, "failed")
-        self.problem.show()
-
-    def _on_connect(self) -> None:
-        self._ctx.open_url(self._connect_url)
-        self.cloud.choices.ask_again()
+        self.problem.refused(error)
 
     def _on_text(self, keep: bool = True) -> None:
-        where = self.workspace is Workspace.CLOUD or self._repository() is not None
+        where = self.in_cloud or self._repository() is not None
         ready = bool(self.prompt.text().strip()) and where and bool(self.agent.current())
         self.prompt.start.setEnabled(ready)
         if keep and self.prompt.text() != self._ctx.state.drafts.get("", ""):
@@ -379,7 +348,7 @@ class NewTaskPage(QWidget):
             self.adder.show()
             self.adder.start()
             return
-        if self.workspace is Workspace.CLOUD:
+        if self.in_cloud:
             self.cloud.repository = chosen
         else:
             self._repository_id = RepositoryId(chosen)
@@ -402,8 +371,11 @@ class NewTaskPage(QWidget):
 
     def _on_workspace(self, _chosen: str) -> None:
         self.problem.hide()
-        self.refresh()
+        if self.in_cloud != self._was_in_cloud:
+            self._was_in_cloud = self.in_cloud
+            self.refresh()
         self._on_mode(self.mode.current())
+        self._show_repository()
 
     def _on_script(self, chosen: str) -> None:
         if chosen == EDIT_SCRIPT:
@@ -421,7 +393,7 @@ class NewTaskPage(QWidget):
         self.mode.set_tone(mode_tone(mode, self.workspace))
 
     def _on_agent(self, chosen: str) -> None:
-        if self.workspace is Workspace.CLOUD:
+        if self.in_cloud:
             self.cloud.adapter = chosen
         self._show_modes()
         self._on_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import shiboken6
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
@@ -18,20 +18,21 @@ from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.focus_ring import FocusRing
 from posthog_code.ui.kit.overlay import Scrim
 from posthog_code.ui.kit.toast import ToastArea
-from posthog_code.ui.models.palette import TASKS, Entry, command_entries, file_entries, setting_entries, task_entries
 from posthog_code.ui.nav import NEW_TASK, SETTINGS, TASK, Place
-from posthog_code.ui.pages.catalog import setting_index
 from posthog_code.ui.preload import preload
 from posthog_code.ui.shell.cloud_commands import entries
 from posthog_code.ui.shell.frame import Frame
 from posthog_code.ui.shell.layout_state import LayoutState
-from posthog_code.ui.shell.palette import Palette
 from posthog_code.ui.shell.panels import Panels
 from posthog_code.ui.shell.sidebar import Sidebar
 from posthog_code.ui.shell.task_commands import TaskCommands
 from posthog_code.ui.shell.task_page import TaskPage
 from posthog_code.ui.shell.window_commands import WindowCommands
 from posthog_code.ui.theme import theme
+
+if TYPE_CHECKING:
+    from posthog_code.ui.models.palette import Entry
+    from posthog_code.ui.shell.palette import Palette
 
 _TITLE = "PostHog Code"
 _STOP_WITHIN_MS = 2000
@@ -42,7 +43,14 @@ _PAGES = {
 }
 
 
-_LATER = ("posthog_code.ui.dialogs.create_pr", "posthog_code.ui.shell.key_list", "pygments.lexers", "pygments.styles")
+_LATER = (
+    "posthog_code.ui.shell.palette",
+    "posthog_code.ui.pages.catalog",
+    "posthog_code.ui.dialogs.create_pr",
+    "posthog_code.ui.shell.key_list",
+    "pygments.lexers",
+    "pygments.styles",
+)
 """Needed at a key press."""
 
 
@@ -197,9 +205,14 @@ class MainWindow(QMainWindow):
     def open_palette(self, text: str = "") -> None:
         if self.palette_sheet is not None:
             return
+        from posthog_code.ui.shell.palette import Palette
+
         self._open_palette(Palette(self, self._palette_entries(), text if isinstance(text, str) else ""))
 
     def _palette_entries(self) -> list[Entry]:
+        from posthog_code.ui.models.palette import TASKS, Entry, command_entries, setting_entries, task_entries
+        from posthog_code.ui.pages.catalog import setting_index
+
         ctx = self._ctx
         order = self.sidebar.task_order()
         return [
@@ -215,6 +228,9 @@ class MainWindow(QMainWindow):
         task = ctx.state.tasks.get(task_id) if task_id else None
         if task is None or self.palette_sheet is not None:
             return
+        from posthog_code.ui.models.palette import file_entries
+        from posthog_code.ui.shell.palette import Palette
+
         changes = ctx.state.changes.get(task.id)
         changed = {file.path: file.state.value for file in changes.files} if changes else {}
 

@@ -163,7 +163,8 @@ class Theme:
         found = self._families.get(family)
         if found is None:
             wanted = [name for name in tokens()["font"][family] if "-" not in name and name != "monospace"]
-            found = [name for name in wanted if QFontDatabase.hasFamily(name)]
+            installed = {name.casefold() for name in QFontDatabase.families()}
+            found = [name for name in wanted if name.casefold() in installed]
             kind = QFontDatabase.SystemFont.FixedFont if family == "mono" else QFontDatabase.SystemFont.GeneralFont
             system = QFontDatabase.systemFont(kind).family()
             if system and system not in found:

@@ -10,7 +10,8 @@ from typing import Any
 from posthog_code.adapters.forge.github import GitHub
 from posthog_code.demo.repositories import git_environment
 from posthog_code.demo.world import TOKEN, prepare, start_github
-from posthog_code.domain.pull_request import CheckState, Mergeable, NewPullRequest, PullRequestState, ReviewState
+from posthog_code.domain.publishing import NewPullRequest
+from posthog_code.domain.pull_request import CheckState, Mergeable, PullRequestState, ReviewState
 
 NOW = 1_790_000_000.0
 BRANCH = "fix/double-charge"
