@@ -72,7 +72,7 @@ class Handover:
         self._close_view = close_view
         self._settling: set[TaskId] = set()
         setup.learn(TakeOver(parts, self._release).actions())
-        setup.learn(SendToCloud(parts, put_away).actions())
+        setup.learn(SendToCloud(parts, put_away, self._drop_copies).actions())
         self._store.subscribe(self._on_change)
 
     # -- take over here ----------------------------------------------------------------------------------------
@@ -302,6 +302,17 @@ class Handover:
         return next((t for t in others if is_watched(t, task.cloud_task_id) and t.phase not in _GONE), None)
 
     async def _settle(self, copy: Task) -> None:
+        try:
+            await self._drop(copy)
+        finally:
+            self._settling.discard(copy.id)
+
+    async def _drop_copies(self, task: Task) -> None:
+        for copy in tuple(self._store.state.tasks.values()):
+            if copy.id != task.id and is_watched(copy, task.cloud_task_id) and copy.phase not in _GONE:
+                await self._drop(copy)
+
+    async def _drop(self, copy: Task) -> None:
         """A copy with a worktree, here or in the trash, is archived; a mere view is closed."""
         try:
             if copy.path:
@@ -310,8 +321,6 @@ class Handover:
                 await self._close_view(copy.id)
         except UserError as error:
             log.warning("the watched copy %s stays: %s %s", copy.id, error, error.detail)
-        finally:
-            self._settling.discard(copy.id)
 
     async def _edit(self, task_id: TaskId, **fields: Any) -> None:
         await self._store.update(lambda state: edits.edit_task(state, task_id, **fields), *edits.task_topics(task_id))

@@ -22,6 +22,8 @@ BOUNDARY = "handed_over"
 _OPENING = frozenset({"initialize", "authenticate", "session/new", "session/load", "session/resume"})
 """Calls about a connection that is over: of no meaning to another agent, and misleading in its journal."""
 _CHUNKS = {"agent_message_chunk": "agent_message", "agent_thought_chunk": "agent_thought_chunk"}
+_TOLD = frozenset({"compact_boundary", "error", "permission_response", "task_notification"})
+"""Extension notifications that are part of the conversation, whichever run it is in."""
 SUMMARY_LIMIT = 8_000
 """Characters of the summary that the next agent is given."""
 
@@ -167,8 +169,8 @@ class EntryMaker:
         if method is None and str(frame.get("id")) in self._dropped:
             self._dropped.discard(str(frame.get("id")))
             return
-        if extension(frame) == "turn_complete":
-            return  # told by our note
+        if (name := extension(frame)) and name not in _TOLD:
+            return  # of a sandbox that is gone, or told by our notes
         self._session = text(mapping(frame.get("params")).get("sessionId")) or self._session
         update = update_of(frame)
         kind = _CHUNKS.get(text(update.get("sessionUpdate")), "")

@@ -16,6 +16,9 @@ from posthog_code.services.logs import Logs
 from posthog_code.services.sessions import Sessions
 from posthog_code.services.store import Store
 
+MARK = "posthog_code_task"
+"""Key in a run's state: the local task that it belongs to. Runners leave such a run alone."""
+
 
 @dataclass(frozen=True)
 class HandoverParts:

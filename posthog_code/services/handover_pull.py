@@ -22,7 +22,7 @@ from posthog_code.ports.cloud import Cloud, Entry
 from posthog_code.ports.git import Foreign, Meeting, Snapshot
 from posthog_code.services import edits
 from posthog_code.services.handover_log import boundary, conversation, notice, summary
-from posthog_code.services.handover_parts import HandoverParts, fetched
+from posthog_code.services.handover_parts import MARK, HandoverParts, fetched
 from posthog_code.services.scope import carried_through
 from posthog_code.services.setup import FILES, SCRIPT, StepAction, free_path
 
@@ -136,7 +136,7 @@ class TakeOver:
                 # The checkpoint of the last turn is there all the same.
                 self._log(task, f"the cloud could not make a last checkpoint: {error} {error.detail}".rstrip())
                 detail = "without a last checkpoint"
-        run = await cloud.patch_run(run.task_id, run.id, {"environment": "local"})
+        run = await cloud.patch_run(run.task_id, run.id, {"environment": "local", "state": {MARK: task.id}})
         return detail or ("local from now on" if run.environment == "local" else run.status)
 
     async def _fetch(self, task: Task, repository: Repository) -> str:

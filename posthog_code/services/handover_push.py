@@ -23,7 +23,7 @@ from posthog_code.ports.cloud import Cloud, CloudFile
 from posthog_code.ports.git import Snapshot
 from posthog_code.services import edits
 from posthog_code.services.handover_log import BOUNDARY, entries, entry, missing
-from posthog_code.services.handover_parts import HandoverParts, pushed
+from posthog_code.services.handover_parts import MARK, HandoverParts, pushed
 from posthog_code.services.setup import StepAction
 
 STOP, CHECKPOINT, PUSH, TASK = "send_stop", "send_checkpoint", "send_push", "send_task"
@@ -32,8 +32,6 @@ BATCH = 200
 """Entries of a log in one request."""
 SIZE_LIMIT = 22 * 1024 * 1024
 """Bytes of a pack: as base64 text it must stay below what the server takes for one file."""
-MARK = "posthog_code_task"
-"""Key in a run's state: the local task that it was made for."""
 _CLOCKS = 3600.0
 """Seconds that the server's clock may differ from ours."""
 _ADAPTERS = {"claude": "claude", "claude-code": "claude", "codex": "codex"}
@@ -64,11 +62,14 @@ class SendToCloud:
         self,
         parts: HandoverParts,
         put_away: PutAway,
+        drop_copies: Callable[[Task], Awaitable[None]],
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`drop_copies(task)` takes other views of the task's cloud task away."""
         self._parts = parts
         self._put_away = put_away
+        self._drop_copies = drop_copies
         self._sleep = sleep
 
     def actions(self) -> Mapping[str, StepAction]:
@@ -297,6 +298,7 @@ class SendToCloud:
             self._parts.sessions.note(task.id, "notice", level="info", title="Sent to the cloud.", text="")
             self._parts.sessions.note(task.id, "run", run=task.cloud_run_id)
             self._parts.sessions.note(task.id, BOUNDARY, **here)
+        await self._drop_copies(task)
         self._parts.sessions.release(task)
         await self._edit(task.id, workspace=Workspace.CLOUD, unread=False)
         return ""

@@ -20,6 +20,7 @@ from posthog_code.domain.cloud_parse import mapping, text
 from posthog_code.domain.errors import Conflict
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.cloud import Cloud
+from posthog_code.services.handover_parts import MARK
 
 PREFIX = "runner_claim_"
 OWNER, UNTIL = "runner", "runner_until"
@@ -53,7 +54,7 @@ class Claims:
 
     def free(self, run: CloudRunInfo) -> bool:
         """Whether a runner may take this run: it waits for one, or its runner is gone."""
-        if run.environment != "local" or run.mode == "interactive" or run.over:
+        if run.environment != "local" or run.mode == "interactive" or run.over or text(run.state.get(MARK)):
             return False
         owner = text(run.state.get(OWNER))
         if owner and self._lives(run.state.get(UNTIL)):

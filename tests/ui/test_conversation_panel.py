@@ -338,13 +338,13 @@ def test_an_error_card_acts(screen: Screen) -> None:
 
 def test_the_set_up_card_tells_its_steps_and_retries(screen: Screen) -> None:
     steps = (
-        Step("a", "Create worktree", StepState.DONE, NOW, NOW + 2),
-        Step("b", "Run make", StepState.RUNNING, NOW + 2),
+        Step("worktree", "Create worktree", StepState.DONE, NOW, NOW + 2),
+        Step("script", "Run make", StepState.RUNNING, NOW + 2),
     )
     screen.world.set_task(phase=TaskPhase.SETTING_UP, steps=steps)
     screen.settle()
     assert [screen.panel.source.kind(row) for row in range(2)] == ["prompt", "setup"]
-    failed = (*steps[:1], Step("b", "Run make", StepState.FAILED, NOW + 2, NOW + 3, "no rule\nto make target"))
+    failed = (*steps[:1], Step("script", "Run make", StepState.FAILED, NOW + 2, NOW + 3, "no rule\nto make target"))
     screen.world.set_task(phase=TaskPhase.SETUP_FAILED, steps=failed)
     screen.settle()
     card = screen.one(SetupRow)
@@ -353,6 +353,11 @@ def test_the_set_up_card_tells_its_steps_and_retries(screen: Screen) -> None:
     for button in card._buttons[:2]:
         screen.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     assert screen.world.called("tasks.retry_setup") and screen.world.called("tasks.continue_without_setup")
+    first = (Step("worktree", "Create worktree", StepState.FAILED, NOW, NOW + 2, "The branch is taken. " * 30),)
+    screen.world.set_task(phase=TaskPhase.SETUP_FAILED, steps=first)
+    screen.settle()
+    names = [button.text() for button in screen.one(SetupRow)._buttons]
+    assert "Try again" in names and "Start without it" not in names
     screen.world.set_task(phase=TaskPhase.READY, steps=())
     screen.settle()
     assert not screen.rows(SetupRow)

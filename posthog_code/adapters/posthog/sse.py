@@ -82,7 +82,7 @@ class SseParser:
             # A comment: how some servers keep a connection alive.
             events.append(StreamEvent("keepalive"))
             return
-        event.any = True
+        event.any = event.any or name in (b"data", b"event")
         if name == b"data":
             event.size += len(value)
             event.cut = event.cut or cut or event.size > EVENT_LIMIT

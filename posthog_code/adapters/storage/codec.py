@@ -7,6 +7,7 @@ import enum
 import json
 import types
 import typing
+from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ def decode(kind: type[T], text: str) -> T:
     if not isinstance(data, dict):
         raise ValueError(f"expected an object for {kind.__name__}")
     try:
-        return typing.cast(T, _build(kind, data))
+        return typing.cast(T, (_reader(kind) or _as_it_is)(data))
     except (TypeError, KeyError) as error:
         raise ValueError(f"{kind.__name__}: {error}") from error
 
@@ -43,32 +44,52 @@ def _plain(value: Any) -> Any:
     return value
 
 
+Reader = Callable[[Any], Any]
+
+
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def _build(kind: Any, value: Any) -> Any:
+def _reader(kind: Any) -> Reader | None:
+    """What turns JSON into a value of `kind`; None where it is one already. Made once for a kind: rows are many."""
     if isinstance(kind, typing.NewType):
-        return value
-    origin = typing.get_origin(kind)
+        return None
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        inner = [arg for arg in typing.get_args(kind) if arg is not type(None)]
-        return None if value is None else _build(inner[0], value)
+        inner = _reader(next(arg for arg in args if arg is not type(None)))
+        return None if inner is None else lambda value: None if value is None else inner(value)
     if origin is tuple:
-        args = typing.get_args(kind)
-        if len(args) == 2 and args[1] is Ellipsis:
-            return tuple(_build(args[0], item) for item in value)
-        return tuple(_build(arg, item) for arg, item in zip(args, value, strict=False))
+        return _tuple_reader(args)
     if origin is not None and issubclass(origin, typing.Mapping):
-        item_kind = typing.get_args(kind)[1]
-        return {key: _build(item_kind, item) for key, item in value.items()}
+        item = _reader(args[1]) or _as_it_is
+        return lambda value: {key: item(one) for key, one in value.items()}
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = _hints(kind)
-        known = {f.name for f in dataclasses.fields(kind)}
-        return kind(**{name: _build(hints[name], item) for name, item in value.items() if name in known})
+        return _class_reader(kind)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return kind(value)
-    if kind is float and isinstance(value, int):
-        return float(value)
+        return kind
+    return float if kind is float else None
+
+
+def _as_it_is(value: Any) -> Any:
     return value
+
+
+def _tuple_reader(args: tuple[Any, ...]) -> Reader:
+    if len(args) == 2 and args[1] is Ellipsis:
+        item = _reader(args[0]) or _as_it_is
+        return lambda value: tuple(map(item, value))
+    items = [_reader(arg) or _as_it_is for arg in args]
+    return lambda value: tuple(item(one) for item, one in zip(items, value, strict=False))
+
+
+def _class_reader(kind: type) -> Reader:
+    hints = typing.get_type_hints(kind)
+    readers = {field.name: _reader(hints[field.name]) for field in dataclasses.fields(kind)}
+
+    def read(value: Any) -> Any:
+        found = {}
+        for name, item in value.items():
+            if name in readers:
+                reader = readers[name]
+                found[name] = item if reader is None else reader(item)
+        return kind(**found)
+
+    return read

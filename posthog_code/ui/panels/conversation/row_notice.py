@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
@@ -13,7 +15,7 @@ from posthog_code.ui.kit.buttons import Button
 from posthog_code.ui.kit.spinner import arc_clock
 from posthog_code.ui.panels.conversation.row_base import GAP, Paragraph, Row, draw_text, paint_card
 from posthog_code.ui.panels.conversation.view_state import ViewState
-from posthog_code.ui.theme import Theme
+from posthog_code.ui.theme import Theme, theme
 from posthog_code.ui.theme.glyphs import Glyph, paint_glyph
 from posthog_code.ui.theme.icons import paint_icon
 
@@ -138,6 +140,15 @@ _STEP_GLYPHS = {
     StepState.TODO: Glyph.TODO,
 }
 _TAIL_LINES = 6
+_SCRIPT = "script"
+"""The set-up step that a person can leave out (services/setup.py)."""
+
+
+def _wrapped(detail: str, width: int) -> list[str]:
+    """Lines of a step's output that fit the card; a reason is a whole sentence and may be long."""
+    column = max(24, int((width - 44) / theme().metrics("codeSmall").averageCharWidth()))
+    lines = [line for line in detail.rstrip().split("\n") if line.strip()]
+    return [part for line in lines for part in textwrap.wrap(line, column, subsequent_indent="  ") or [""]]
 
 
 class SetupRow(CardRow):
@@ -159,11 +170,14 @@ class SetupRow(CardRow):
             y += 24
             if step.detail and step.state in (StepState.RUNNING, StepState.FAILED):
                 wanted = _TAIL_LINES if step.state is StepState.RUNNING else 12
-                lines = [line for line in plain(step.detail).rstrip().split("\n") if line.strip()][-wanted:]
+                lines = _wrapped(plain(step.detail), width)[-wanted:]
                 self._details[step.id] = lines
                 y += len(lines) * 18 + (16 if lines else 0)
         if self._failed:
-            self.set_actions(("retry_setup", "start_without", "show_logs", "copy_details"))
+            # Only the repository's own script can be left out: without a worktree there is nothing to start in.
+            script = any(step.id == _SCRIPT and step.state is StepState.FAILED for step in self._steps)
+            without = ("start_without",) if script else ()
+            self.set_actions(("retry_setup", *without, "show_logs", "copy_details"))
         else:
             self.set_actions(("cancel_setup",) if self._steps else (), "default")
         if self._buttons:
