@@ -14,4 +14,5 @@ def show_painted(window: QWidget, part: QWidget) -> None:
     waiting = QEventLoop()
     after_paint(part, waiting.quit)
     window.show()
-    waiting.exec()
+    # Keys and the pointer wait: the window is not complete.
+    waiting.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)

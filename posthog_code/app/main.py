@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _options(argv: Sequence[str]) -> Any:
-    """What was asked for. A start of the window parses nothing: to make the parsers takes as long as to read the data."""
+    """What was asked for. A start of the window parses nothing: making the parsers takes a while."""
     if argv[:1] == ["bench"]:
         from posthog_code.app.bench import read_options
 

@@ -12,7 +12,7 @@ from posthog_code.app.studio import Studio
 from posthog_code.domain.cloud import Account, CloudList
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import StepState
-from posthog_code.services.cloud_watch import Link
+from posthog_code.services.cloud_link import Link
 from posthog_code.ui.cloud.watching import CloudWatch
 
 NIGHTLY = "Nightly job"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -54,9 +53,8 @@ def open_window(
     gc.freeze()
     container = build(paths, database, state)
     context = make_context(container)
-    context.actions.hold()
     dress(app, container)
-    window = MainWindow(context)
+    window = MainWindow(context, only_list=True)
     before_paint(window)
     show_painted(window, window.sidebar.list.viewport())
     # Imported here: the loop, asyncio and all that lives on it take as long as the window itself.
@@ -121,6 +119,7 @@ async def _live(
 ) -> int:
     """The window's life from its first paint to its end."""
     import asyncio
+    import signal
 
     services = container.services
     closed = asyncio.Event()
@@ -128,7 +127,7 @@ async def _live(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         running.add_signal_handler(number, closed.set)
     window.closing.connect(closed.set)
-    context.actions.go_on()
+    window.complete()
 
     def on_change(topics: frozenset[Topic]) -> None:
         if Topic("settings") in topics:

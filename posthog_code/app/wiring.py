@@ -34,7 +34,7 @@ from posthog_code.ports.git import Git
 from posthog_code.services.account import AccountService
 from posthog_code.services.agents import Agents
 from posthog_code.services.app import Services
-from posthog_code.services.changes import ChangesService
+from posthog_code.services.cloud_changes import AllChanges, CloudSource
 from posthog_code.services.cloud_sessions import AllSessions
 from posthog_code.services.cloud_tasks import CloudTasks
 from posthog_code.services.handover import Handover
@@ -106,7 +106,7 @@ def wire(
     git = make_git(log=on_git, trash=paths.trash, is_local=is_local, auth=lambda url: forge.lent(url))
     agents = Agents(store, make_catalogue(paths.agents))
     host = make_agent_host(clock)
-    changes = ChangesService(store, git.git, git.changes, git.checkpoints, git.watcher, clock, scope)
+    changes = AllChanges(store, git.git, git.changes, git.checkpoints, git.watcher, clock, scope)
     keyring = Keyring()
     account = AccountService(
         store,
@@ -130,6 +130,7 @@ def wire(
             account.restore,
         )
     )
+    changes.cloud = CloudSource(git.git, git.transfer, sessions.transcript, sessions.cloud_folder)
     setup = TaskSetup(store, git.git, git.worktrees, ShellCommands(), logs, clock, paths.worktrees)
     shelf = Shelf(
         store, git.git, git.worktrees, git.checkpoints, git.publishing, clock, paths.trash, stop_run=sessions.end

@@ -18,7 +18,7 @@ from posthog_code.domain.text import age
 from posthog_code.domain.transcript import AgentText, AskItem, Notice, ToolCall, TurnFooter, UserMessage
 from posthog_code.ports.cloud import SignIn
 from posthog_code.services.app import Services
-from posthog_code.services.cloud_watch import Link
+from posthog_code.services.cloud_link import Link
 
 EXIT_OK = 0
 EXIT_NOT_WELL = 1

@@ -155,6 +155,8 @@ class CloudTask:
     updated_at: float = 0.0
     seen: str = ""
     """What the person last saw of it (`cloud_lists.mark`); ours, not the server's."""
+    waiting: bool = False
+    """Its run waited for an answer when its log was last looked at; ours too."""
 
 
 @dataclass(frozen=True, slots=True)

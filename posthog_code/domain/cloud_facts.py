@@ -38,6 +38,8 @@ class CloudFacts:
     asks: dict[RequestId, OpenAsk] = field(default_factory=dict)
     """Unanswered, oldest first."""
     adapter: str = ""
+    folder: str = ""
+    """The checkout in the sandbox, absolute; "" until an agent was started in it."""
     agent_session: str = ""
     """The agent's own id of the conversation, to go on with it elsewhere."""
     _reply_by_call: dict[str, str] = field(default_factory=dict)
@@ -51,6 +53,8 @@ class CloudFacts:
             self.session = after_update(self.session, update_of(frame))
         elif method in ASK_METHODS and "id" in frame:
             self._ask(frame, at, transcript)
+        elif method in ("session/new", "session/load", "session/resume"):
+            self.folder = text(mapping(frame.get("params")).get("cwd")) or self.folder
         elif method == "session/prompt":
             self.started = self.prompted = True
         elif isinstance(method, str):

@@ -155,7 +155,7 @@ def word(task: CloudTask, phase: SessionPhase | None = None) -> CloudWord:
         return CloudWord.CANCELLED
     if run.status == "completed":
         return CloudWord.DONE
-    if phase is SessionPhase.WAITING:
+    if phase is SessionPhase.WAITING or (task.waiting and phase is None):
         return CloudWord.WAITING
     if run.environment == "local":
         return CloudWord.LOCAL
@@ -166,6 +166,11 @@ def word(task: CloudTask, phase: SessionPhase | None = None) -> CloudWord:
     if phase is SessionPhase.READY:
         return CloudWord.READY
     return CloudWord.STARTING if phase is SessionPhase.STARTING else CloudWord.WORKING
+
+
+def goes_on(task: CloudTask) -> bool:
+    """Whether its agent is at work in the cloud."""
+    return task.run is not None and task.run.status == "in_progress" and task.run.environment != "local"
 
 
 def mark(task: CloudTask) -> str:
@@ -199,7 +204,7 @@ def merged(
             if before.run is not None and task.run is not None and before.run.id == task.run.id:
                 newer = before.run.updated_at > task.run.updated_at
                 task = replace(task, run=before.run) if newer else task
-            task = replace(task, seen=kept)
+            task = replace(task, seen=kept, waiting=before.waiting)
         else:
             task = replace(task, seen=mark(task) if first or is_mine(task, me) else "")
         found[task.id] = before if before == task and before is not None else task

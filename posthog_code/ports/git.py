@@ -86,8 +86,8 @@ class Git(Protocol):
     async def files(self, folder: Path) -> tuple[str, ...]:
         """Tracked and untracked, not ignored, relative paths."""
 
-    async def merge_base(self, folder: Path, base: str) -> str:
-        """Merge base of HEAD and `base` (or its upstream); `base`'s commit when they share none. Raises NotFound."""
+    async def merge_base(self, folder: Path, base: str, head: str = "HEAD") -> str:
+        """Merge base of `head` and `base` (or its upstream); `base`'s commit when they share none. Raises NotFound."""
 
 
 class Worktrees(Protocol):

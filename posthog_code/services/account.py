@@ -9,7 +9,7 @@ from dataclasses import replace
 from posthog_code.domain.cloud import Account
 from posthog_code.domain.cloud_parse import account_key
 from posthog_code.domain.errors import NotFound, NotSignedIn, UserError
-from posthog_code.domain.state import Topic
+from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import Task
 from posthog_code.ports.cloud import Cloud, CloudAccount, OpenBrowser, SignIn
 from posthog_code.services.store import Store
@@ -92,12 +92,21 @@ class AccountService:
 
     async def failed(self, error: UserError) -> None:
         """A call failed: keep why, if it is about the sign-in itself."""
-        if type(error) is NotSignedIn and self.account.problem != error.title:
-            await self._put(replace(self.account, problem=error.title))
+        if type(error) is NotSignedIn:
+            await self._tell_problem(error.title)
 
     async def worked(self) -> None:
-        if self.account.problem:
-            await self._put(replace(self.account, problem=""))
+        await self._tell_problem("")
+
+    async def _tell_problem(self, problem: str) -> None:
+        """Of whoever is signed in by the time it is written: somebody may sign out while a call is under way."""
+
+        def change(state: AppState) -> AppState:
+            account = state.account
+            return replace(state, account=replace(account, problem=problem)) if account.signed_in else state
+
+        if self.account.signed_in and self.account.problem != problem:
+            await self._store.update(change, ACCOUNT)
 
     def cloud(self, project_id: int = 0) -> Cloud:
         """The cloud of a project; 0 is the chosen one. Raises NotSignedIn."""

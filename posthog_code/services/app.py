@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from posthog_code.services.account import AccountService
     from posthog_code.services.agents import Agents
-    from posthog_code.services.changes import ChangesService
+    from posthog_code.services.cloud_changes import AllChanges
     from posthog_code.services.cloud_sessions import AllSessions
     from posthog_code.services.cloud_tasks import CloudTasks
     from posthog_code.services.handover import Handover
@@ -33,7 +33,7 @@ class Services:
     repositories: Repositories
     tasks: Tasks
     sessions: AllSessions
-    changes: ChangesService
+    changes: AllChanges
     reviews: Reviews
     pull_requests: PullRequests
     agents: Agents

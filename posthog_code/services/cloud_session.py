@@ -8,23 +8,23 @@ from typing import Any
 
 from posthog_code.domain.cloud import NOT_STARTED, CloudRunInfo
 from posthog_code.domain.cloud_entries import prompt_text
-from posthog_code.domain.cloud_errors import NotReady, OutcomeUnknown
-from posthog_code.domain.cloud_facts import CloudFacts, OpenAsk, answer_params, question_params
+from posthog_code.domain.cloud_errors import NotReady
+from posthog_code.domain.cloud_facts import CloudFacts
 from posthog_code.domain.cloud_parse import mapping, text
-from posthog_code.domain.errors import NotFound, Refused, UserError
+from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import RequestId, SessionId, TaskId
 from posthog_code.domain.session import Session, SessionPhase
 from posthog_code.domain.session_options import after_result
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import Task
 from posthog_code.services import edits
+from posthog_code.services.cloud_answers import Answers
+from posthog_code.services.cloud_link import Link, Pace
 from posthog_code.services.cloud_send import Sender
 from posthog_code.services.cloud_stream import CloudStream, Timed
-from posthog_code.services.cloud_watch import CloudRun, Link, Pace
+from posthog_code.services.cloud_watch import CloudRun
 from posthog_code.services.session_parts import SessionParts
 
-_REPLY_WAIT = 5.0
-"""Seconds to wait for the address of an answer after asking the stream for it."""
 _REQUEST_WAIT = 2.0
 """Seconds between a stream-only permission and the agent's own request, before the former is shown alone."""
 
@@ -55,13 +55,13 @@ class CloudSession:
         self._link = Link.CONNECTING
         self._problem: UserError | None = None
         self._heard_at = 0.0
-        self._answering: set[RequestId] = set()
         self._changed = asyncio.Event()
         self._publishing: asyncio.Task[None] | None = None
         self._dirty = False
         self._news = False
         self._closed = False
         self._sender = Sender(self, parts, patience=patience)
+        self._answers = Answers(self, patience / 4)
 
     # -- facts -------------------------------------------------------------------------------------------------
 
@@ -333,71 +333,16 @@ class CloudSession:
 
     async def answer(self, request_id: RequestId, option_id: str, by: str = "you") -> None:
         """Answer a permission, once. Raises NotFound when it is over, also when somebody else answered it."""
-        one = self._ask(request_id)
-        if option_id not in {option.id for option in one.ask.options}:
-            raise Refused("This answer is not one of those offered.")
-        await self._reply(request_id, one, lambda: answer_params(one, option_id), option_id, by)
+        await self._answers.permission(request_id, option_id, by)
 
     async def answer_question(self, request_id: RequestId, content: Mapping[str, Any] | None) -> None:
-        one = self._ask(request_id)
-        words = "" if content is None else ", ".join(str(value) for value in content.values())
-        await self._reply(request_id, one, lambda: question_params(one, content), words, "you")
+        """Answer a question; None declines it."""
+        await self._answers.question(request_id, content)
 
-    def _ask(self, request_id: RequestId) -> OpenAsk:
-        one = self._facts.asks.get(request_id)
-        if one is None:
-            raise NotFound("This question is over.", "The agent does not wait for it any more.")
-        return one
-
-    async def _reply(self, request_id: RequestId, one: OpenAsk, params: Any, words: str, by: str) -> None:
-        if request_id in self._answering:
-            return
-        self._answering.add(request_id)
-        try:
-            await self._find_reply(one)
-            if not await self._send_reply(request_id, params()):
-                raise NotFound("This question is over.", "It was answered elsewhere, or the agent went on.")
-        finally:
-            self._answering.discard(request_id)
-        self.stream.note("answered", requestId=request_id, answer=words, by=by)
-        self._facts.close(request_id)
-        self.touch()
-
-    async def _send_reply(self, request_id: RequestId, params: dict[str, Any]) -> bool:
-        """False when the agent does not wait for it. The server takes one answer for each id."""
-        unsure = False
-        while True:
-            try:
-                await self.command("permission_response", params)
-                return True
-            except Refused:
-                self._facts.close(request_id)
-                self.touch()
-                # After an answer that got lost, "nobody waits for it" means that it arrived.
-                return unsure
-            except OutcomeUnknown:
-                if unsure:
-                    raise
-                unsure = True
-                if await self.until(lambda: request_id not in self._facts.asks, self._sender.patience / 4):
-                    return True
-
-    async def _find_reply(self, one: OpenAsk) -> None:
-        """The address of the answer comes by the stream only: look it up in what the stream has kept."""
-        if one.reply_to:
-            return
+    async def rejoin(self) -> None:
+        """Follow the run as if for the first time: what the stream has kept is told again, to who looks for it."""
         await self._stop_watching()
         self.start()
-        if not await self.until(lambda: bool(self._reply_of(one)), _REPLY_WAIT):
-            raise Refused(
-                "This can only be answered where it was seen live.",
-                "Answer it in PostHog, or stop the turn and say what to do.",
-            )
-        one.reply_to = self._reply_of(one)
-
-    def _reply_of(self, one: OpenAsk) -> str:
-        known = self._facts.asks.get(one.ask.id)
-        return known.reply_to if known is not None else ""
 
     async def set_option(self, option_id: str, value: str) -> None:
         """Mode, model or another option of the running agent."""

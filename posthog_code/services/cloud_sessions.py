@@ -52,6 +52,17 @@ class AllSessions(Sessions):
         if (cloud := self._clouds.get(task_id)) is not None:
             await cloud.unwatch()
 
+    def cloud_folder(self, task_id: TaskId) -> str:
+        """Where the checkout of a cloud task is in its sandbox; "" when that is not known."""
+        cloud = self._clouds.get(task_id)
+        return cloud.facts.folder if cloud is not None else ""
+
+    def watches(self, cloud_task_id: str) -> bool:
+        """Whether the run of a cloud task is being followed now."""
+        return any(
+            one.watch_run is not None and one.task.cloud_task_id == cloud_task_id for one in self._clouds.values()
+        )
+
     def reached_cloud(self) -> None:
         """The cloud answers: sessions that had given up, or wait, try now."""
         for cloud in self._clouds.values():

@@ -23,6 +23,7 @@ from posthog_code.services import edits
 from posthog_code.services.account import AccountService
 from posthog_code.services.cloud_send import read_file
 from posthog_code.services.cloud_sessions import AllSessions
+from posthog_code.services.cloud_waiting import waiting
 from posthog_code.services.scope import Scope
 from posthog_code.services.store import Store
 
@@ -134,6 +135,7 @@ class CloudTasks:
 
             await self._store.update(change, CLOUD)
             await self._account.worked()
+        await self._look_who_waits(cloud)
         await self._follow_list()
         self._sessions.reached_cloud()
         return self.list
@@ -156,6 +158,27 @@ class CloudTasks:
             lambda state: replace(state, cloud=replace(state.cloud, loading=False, error=error.title, hint=error.hint)),
             CLOUD,
         )
+
+    async def _look_who_waits(self, cloud: Cloud) -> None:
+        """Runs of the person that go on without being watched here: the latest few."""
+        me = self._account.account.user
+        mine = cloud_lists.shown(self.list.tasks, cloud_lists.CloudFilter.MINE, me)
+        unwatched = [one for one in mine if cloud_lists.goes_on(one) and not self._sessions.watches(one.id)]
+        try:
+            found = await waiting(cloud, unwatched)
+        except UserError:
+            return  # the next refresh looks again
+
+        def change(state: AppState) -> AppState:
+            old = state.cloud.tasks
+            news = {
+                key: replace(task, waiting=found.get(key, False))
+                for key, task in old.items()
+                if task.waiting != found.get(key, False)
+            }
+            return replace(state, cloud=replace(state.cloud, tasks={**old, **news})) if news else state
+
+        await self._store.update(change, CLOUD)
 
     async def _follow_list(self) -> None:
         """Opened tasks follow what the list says of them: title, and a run that was started elsewhere."""
@@ -206,14 +229,13 @@ class CloudTasks:
 
     def opened(self, task_id: str) -> Task | None:
         """Our task that shows a cloud task, also one that was taken over."""
-        return next(
-            (
-                task
-                for task in self._store.state.tasks.values()
-                if task.cloud_task_id == task_id and task.phase is not TaskPhase.DELETED
-            ),
-            None,
-        )
+        found = [
+            task
+            for task in self._store.state.tasks.values()
+            if task.cloud_task_id == task_id and task.phase is not TaskPhase.DELETED
+        ]
+        # A copy that was taken over goes before the archived one that it came from.
+        return max(found, key=lambda task: (task.phase is not TaskPhase.ARCHIVED, task.created_at), default=None)
 
     async def open(self, task_id: str, run_id: str = "", project_id: int = 0) -> TaskId:
         """Make a cloud task one of ours, so that it can be watched and steered; gives our id. The same task is opened

@@ -7,28 +7,25 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from posthog_code.domain import cloud_parse as parse
 from posthog_code.domain.cloud import CloudRunInfo
 from posthog_code.domain.cloud_entries import (
     at_of,
-    beginning_of_own,
-    differs,
     extension,
     frame_of,
     is_piece,
     key_of,
     news,
     said_by_agent,
-    unstored,
 )
 from posthog_code.domain.errors import NotFound, NotSignedIn, Offline, RateLimited, UserError
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.cloud import Cloud, StreamEvent
-from posthog_code.services.cloud_stream import CloudStream, Timed
+from posthog_code.services.cloud_link import Link, Pace, RunSink
+from posthog_code.services.cloud_mend import mend, stored_log
+from posthog_code.services.cloud_stream import Received, Timed
 from posthog_code.services.scope import Scope
 
 ATTEMPTS = 5
@@ -36,53 +33,6 @@ LONG_SILENCE = 60.0
 """Seconds without a sign of life after which the server may have dropped what we missed."""
 _ID = re.compile(r"^(\d{1,20})-(\d{1,20})$")
 _IDS_KEPT = 4096
-
-
-class Link(StrEnum):
-    """How it stands between the run and us."""
-
-    CONNECTING = "connecting"
-    LIVE = "live"
-    BROKEN = "broken"
-    """It is being opened again."""
-    LOST = "lost"
-    """Given up for now; `retry` begins anew."""
-    GONE = "gone"
-    """The run is not there any more."""
-    OVER = "over"
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Times, s."""
-
-    batch: float = 0.016
-    quiet: float = 0.2
-    """A stream that says nothing for so long has told what it had kept."""
-    catch_up: float = 2.0
-    first_wait: float = 2.0
-    longest_wait: float = 30.0
-    after_end: float = 5.0
-    """From the word that the run has ended to the end of its stream."""
-
-
-class RunSink(Protocol):
-    """Who is told what a run does. All calls are synchronous and on the loop."""
-
-    stream: CloudStream
-
-    def told(self, frames: list[Timed]) -> None:
-        """Frames that were just taken into the stream."""
-
-    def rebuilt(self, frames: list[Timed]) -> None:
-        """The whole conversation was told anew."""
-
-    def permission(self, event: Mapping[str, Any]) -> None: ...
-
-    def run_state(self, run: CloudRunInfo) -> None:
-        """Final states come after the last line."""
-
-    def link(self, link: Link, error: UserError | None, heard_at: float) -> None: ...
 
 
 class CloudRun:
@@ -368,7 +318,7 @@ class CloudRun:
 
     async def _join(self) -> None:
         """The stored log first, then what the stream has kept and is not in it. From then on the stream alone."""
-        stored = await self._stored()
+        stored = await stored_log(self.cloud, self.task_id, self.run_id)
         await self._agree(stored)
         await self._caught_up(stored)
         told = (await self._sink.stream.received(self.run_id)).since
@@ -398,20 +348,10 @@ class CloudRun:
             await asyncio.sleep(min(self._pace.quiet - silent, 0.03))
         self._doubtful = self._doubtful or not self._read_done
 
-    async def _stored(self) -> list[Timed]:
-        found: list[Timed] = []
-        offset = 0
-        while True:
-            page = await self.cloud.session_log(self.task_id, self.run_id, offset)
-            found += [(frame, at_of(entry)) for entry in page.entries if (frame := frame_of(entry)) is not None]
-            offset += len(page.entries) + page.broken
-            if not page.more or not (page.entries or page.broken):
-                return found
-
     async def _check(self) -> None:
         """Compare with the stored log, and tell anew what does not agree."""
         try:
-            self._doubtful = not await self._agree(await self._stored(), live=True)
+            self._doubtful = not await self._agree(await stored_log(self.cloud, self.task_id, self.run_id), live=True)
         except UserError:
             pass  # the next turn, or the end of the run, tries again
 
@@ -421,44 +361,25 @@ class CloudRun:
         self._flush()
         self._agreeing = True
         try:
-            return self._make_agree(stored, live, *await self._sink.stream.received(self.run_id))
+            return self._make_agree(stored, live, await self._sink.stream.received(self.run_id))
         finally:
             self._agreeing = False
             self._flush()
 
-    def _make_agree(self, stored: list[Timed], live: bool, before: tuple[Timed, ...], since: tuple[Timed, ...]) -> bool:
-        if not stored:
-            return True  # kept for 30 days only, or not written yet
-        earlier = [frame for frame, _ in before]
-        # A log may begin with the runs that this one goes on from.
-        own = stored[beginning_of_own(earlier, [frame for frame, _ in stored]) :]
-        theirs, ours = [frame for frame, _ in own], [frame for frame, _ in since]
-        if not differs(theirs, ours):
-            return True
-        missing = news(ours, theirs)
-        tail = len(theirs)
-        while missing and missing[-1] == tail - 1:
-            tail = missing.pop()
-        if not missing and not differs(theirs[:tail], ours):
-            if live:
-                return False
-            half = bool(ours) and said_by_agent(ours[-1]) is not None and said_by_agent(theirs[tail]) is not None
-            if not half:
-                self._take(own[tail:])
-                return True
-        if live:
-            own, theirs = own[:tail], theirs[:tail]
-        self.repairs += 1
-        extra = [since[i] for i in unstored(theirs, ours)]
-        self._sink.stream.rebuild(before, [*own, *extra], self.run_id)
-        self._sink.rebuilt([*before, *own, *extra])
-        return True
+    def _make_agree(self, stored: list[Timed], live: bool, received: Received) -> bool:
+        mending = mend(stored, received, live)
+        if mending.anew is not None:
+            self.repairs += 1
+            self._sink.stream.rebuild(received.before, mending.anew, self.run_id)
+            self._sink.rebuilt([*received.before, *mending.anew])
+        self._take(mending.more)
+        return mending.settled
 
     async def _finish(self, info: CloudRunInfo) -> None:
         """The run is over: its last lines, then its state."""
         if self._checking is not None and not self._checking.done():
             await asyncio.wait([self._checking])
-        await self._agree(await self._stored())
+        await self._agree(await stored_log(self.cloud, self.task_id, self.run_id))
         self._tell_info(info)
         self._tell(Link.OVER, None)
 

@@ -247,6 +247,9 @@ class TakeOver:
 
     async def _restore(self, task: Task, repository: Repository) -> str:
         folder, wanted = Path(task.path), await self._snapshot(task, repository)
+        # On a second attempt somebody may have been at work here already.
+        before = f"refs/posthog-code/{task.id}/before-taken-over"
+        await self._parts.checkpoints.take(folder, before, "Before the changes of the cloud")
         await self._parts.checkpoints.restore(folder, wanted)
         ref = f"refs/posthog-code/{task.id}/taken-over"
         got = await self._parts.checkpoints.take(folder, ref, "As taken over from the cloud")

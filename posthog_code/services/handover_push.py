@@ -19,7 +19,7 @@ from posthog_code.domain.ids import TaskId
 from posthog_code.domain.logs import LogSource
 from posthog_code.domain.task import Repository, Step, StepState, Task, Workspace
 from posthog_code.domain.text import plural
-from posthog_code.ports.cloud import Cloud, CloudFile
+from posthog_code.ports.cloud import Cloud, CloudFile, TaskQuery
 from posthog_code.ports.git import Snapshot
 from posthog_code.services import edits
 from posthog_code.services.handover_log import BOUNDARY, entries, entry, missing
@@ -138,7 +138,7 @@ class SendToCloud:
         begun = min((s.started_at for s in task.steps if s.started_at), default=self._parts.clock.now())
         linked = {other.cloud_task_id for other in self._parts.store.state.tasks.values()}
         name = remote_name(repository.remote_url)[1]
-        for one in await cloud.list_tasks():
+        for one in await cloud.list_tasks(TaskQuery(repository=name)):
             same = one.description == task.prompt and one.repository == name and one.title == _title(task)
             mine = one.run is None or text(one.run.state.get(MARK)) in ("", task.id)
             unstarted = one.run is None or (one.run.environment == "local" and one.run.status in NOT_STARTED)
@@ -272,6 +272,8 @@ class SendToCloud:
         if not Path(task.path).is_dir():
             return "it is archived already"
         await self._wait_started(task)
+        if not await self._parts.checkpoints.verify(Path(task.path), await self._snapshot(task)):
+            return "it stays: it was changed after it was sent"
         await self._edit(task.id, **await self._put_away(task))
         return ""
 
@@ -300,7 +302,9 @@ class SendToCloud:
             self._parts.sessions.note(task.id, BOUNDARY, **here)
         await self._drop_copies(task)
         self._parts.sessions.release(task)
-        await self._edit(task.id, workspace=Workspace.CLOUD, unread=False)
+        # A person's own checkout is theirs again.
+        path = "" if task.workspace is Workspace.LOCAL else task.path
+        await self._edit(task.id, workspace=Workspace.CLOUD, path=path, unread=False)
         return ""
 
     # -- bookkeeping -------------------------------------------------------------------------------------------

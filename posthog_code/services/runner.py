@@ -124,7 +124,8 @@ class Runner:
     async def _pause(self, waiting: bool) -> None:
         self._wake.clear()
         full = len(self._jobs) >= self._plan.parallel
-        seconds = None if full and self._plan.once else (0.2 if waiting and not full else self._plan.poll)
+        again = min(self._plan.poll, max(0.2, self._plan.lease.settle))
+        seconds = None if full else (again if waiting else self._plan.poll)
         try:
             await asyncio.wait_for(self._wake.wait(), seconds)
         except TimeoutError:
@@ -175,6 +176,10 @@ class _Job:
             raise
         except UserError as error:
             outcome = {"status": "failed", "error": f"{error.title} {error.hint}".strip()}
+        except Exception:
+            # A bug of ours, which the scope tells: nobody must wait for this run.
+            await self._end({"status": "failed", "error": "Something went wrong inside the runner; its log says what."})
+            raise
         finally:
             keeping.cancel()
         await self._end(outcome)
@@ -227,7 +232,7 @@ class _Job:
             self._check_turn(local)
             outcome = await self._publish(local)
         finally:
-            mirroring.cancel()
+            mirror.stop()
             await asyncio.wait([mirroring])
         return outcome
 
@@ -279,12 +284,16 @@ class _Job:
         if outcome.get("error"):
             fields["error_message"] = outcome["error"]
         await self._insist(fields)
-        if self._local is not None:
+        if self._local is None:
+            return
+        try:
             # Its branch is pushed: the worktree goes to trash, from where it can still be had.
             if outcome["status"] == "completed":
                 await self._services.tasks.archive(self._local)
             else:
                 await self._services.sessions.end(self._local)
+        except UserError as error:
+            log.warning("the task %s was not put away: %s %s", self._local, error, error.detail)
 
     async def _hand_back(self) -> None:
         """The run waits for a runner again; what was begun stays in the worktree here."""

@@ -45,6 +45,7 @@ class LogMirror:
         self._maker = EntryMaker()
         self._read = 0
         self._changed = asyncio.Event()
+        self._stopping = False
         self.sent = 0
         self.dropped = 0
 
@@ -55,15 +56,19 @@ class LogMirror:
         self._changed.set()
 
     async def run(self) -> None:
-        """Send until cancelled."""
-        stop = self._store.subscribe(self._on_change)
+        """Send until `stop`. Not to be cancelled: what is on its way could then be sent a second time."""
+        unsubscribe = self._store.subscribe(self._on_change)
         try:
-            while True:
+            while not self._stopping:
                 await self._changed.wait()
                 await self._quiet()
                 await self._send()
         finally:
-            stop()
+            unsubscribe()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._changed.set()
 
     async def finish(self) -> None:
         """Send the rest, once nothing comes any more."""
@@ -78,7 +83,7 @@ class LogMirror:
     async def _quiet(self) -> None:
         """Until nothing has come for a moment, or it has waited long enough."""
         waited = 0.0
-        while self._changed.is_set() and waited < LONGEST:
+        while self._changed.is_set() and waited < LONGEST and not self._stopping:
             self._changed.clear()
             await self._sleep(DEBOUNCE)
             waited += DEBOUNCE

@@ -35,16 +35,6 @@ class Actions:
         self._on_user_error = on_user_error
         self._on_crash = on_crash
         self._running: set[str] = set()
-        self._held: list[Callable[[], object]] | None = None
-
-    def hold(self) -> None:
-        """Keep what is started until `go_on`: there is no loop yet."""
-        self._held = []
-
-    def go_on(self) -> None:
-        held, self._held = self._held or [], None
-        for spawn in held:
-            spawn()
 
     def start(
         self,
@@ -66,14 +56,7 @@ class Actions:
             return False
         self._running.add(name)
         _tell_busy(busy, True)
-
-        def spawn() -> None:
-            self._scope.spawn(self._run(name, coro_factory, on_done, on_error, busy), name)
-
-        if self._held is None:
-            spawn()
-        else:
-            self._held.append(spawn)
+        self._scope.spawn(self._run(name, coro_factory, on_done, on_error, busy), name)
         return True
 
     def is_running(self, name: str) -> bool:

@@ -8,8 +8,7 @@ import shutil
 from functools import cache
 from pathlib import PurePath
 
-from PySide6.QtCore import QProcess, QUrl
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtGui import QGuiApplication
 
 from posthog_code.domain.errors import InvalidInput, ToolMissing
 
@@ -28,10 +27,17 @@ def copy_text(text: str) -> None:
 
 def open_url(url: str) -> bool:
     """Show a page in the person's browser; False when there is none."""
+    # Imported here and below: nothing is opened before the window is painted.
+    from PySide6.QtCore import QUrl
+    from PySide6.QtGui import QDesktopServices
+
     return bool(QDesktopServices.openUrl(QUrl(url)))
 
 
 def open_folder(path: str) -> None:
+    from PySide6.QtCore import QUrl
+    from PySide6.QtGui import QDesktopServices
+
     QDesktopServices.openUrl(QUrl.fromLocalFile(path))
 
 
@@ -64,6 +70,8 @@ def open_in_editor(command: str, path: str) -> None:
         raise InvalidInput(
             "The editor's command cannot be read.", "Change it in Settings › General.", f"{command}\n{error}"
         ) from error
+    from PySide6.QtCore import QProcess
+
     started = QProcess.startDetached(program, [*arguments, path])
     if not (started[0] if isinstance(started, tuple) else started):
         raise ToolMissing(

@@ -315,7 +315,14 @@ class CloudServer:
         if rest == "session_logs":
             start, limit = int(query.get("offset", 0)), int(query.get("limit", 1000))
             page = run.stored[start : start + limit]
-            return 200, page, {"X-Has-More": str(start + len(page) < len(run.stored)).lower()}
+            return (
+                200,
+                page,
+                {
+                    "X-Has-More": str(start + len(page) < len(run.stored)).lower(),
+                    "X-Total-Count": str(len(run.stored)),
+                },
+            )
         if rest == "command":
             return self._command(run, data)
         if rest == "start":

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from posthog_code.adapters.posthog import http
 from posthog_code.domain.cloud_entries import key_of, said_by_agent
 from posthog_code.domain.ids import TaskId
 from posthog_code.services.app import Services
+from posthog_code.services.cloud_link import Link, Pace
 from posthog_code.services.cloud_session import CloudSession
-from posthog_code.services.cloud_watch import Link, Pace
 from tests.helpers import run as drive
 from tests.helpers import running, until
 from tests.integration.cloud_server import KEY, CloudServer, RunData, cloud_server
@@ -29,7 +29,7 @@ class World:
     server: CloudServer
     services: Services
     run: RunData
-    task_id: TaskId = TaskId("")
+    task_id: TaskId = field(default_factory=lambda: TaskId(""))
 
     @property
     def session(self) -> CloudSession:

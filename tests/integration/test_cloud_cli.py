@@ -40,7 +40,7 @@ def test_commands() -> None:
             code, told, _ = await command(server, "whoami")
             assert code == 0 and told[0]["user"]["email"] == "ada@example.com" and told[0]["project"] == 1
             code, told, _ = await command(server, "cloud", "list", "--filter", "mine")
-            assert [row["id"] for row in told[0]] == ["t1"] and told[0][0]["state"] == "working"
+            assert [row["id"] for row in told[0]] == ["t1"] and told[0][0]["state"] == "waiting"
             code, told, error = await command(server, "cloud", "show", "t1")
             assert code == 0, error
             assert told[0]["phase"] == SessionPhase.WAITING.value and len(told[0]["asks"]) == 1

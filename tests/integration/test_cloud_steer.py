@@ -13,7 +13,7 @@ from posthog_code.domain.errors import NotFound, UserError
 from posthog_code.domain.ids import RequestId
 from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.transcript import AskItem, UserMessage
-from posthog_code.services.cloud_watch import Link
+from posthog_code.services.cloud_link import Link
 from tests.helpers import until
 from tests.integration.cloud_server import CloudServer, Fault
 from tests.integration.cloud_world import World, all_shown, scenario

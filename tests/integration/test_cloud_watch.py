@@ -11,7 +11,7 @@ import pytest
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.transcript import AgentText, AskItem, UserMessage
-from posthog_code.services.cloud_watch import Link
+from posthog_code.services.cloud_link import Link
 from tests.helpers import until
 from tests.integration.cloud_server import CloudServer, Fault, RunData
 from tests.integration.cloud_world import World, all_shown, scenario

@@ -321,3 +321,103 @@ def test_an_answer_that_is_lost_doubles_nothing(world: World, tmp_path: Path, pa
             assert len([name for name in names if name.endswith(".pack")]) >= 1
 
     run(scenario())
+
+
+def test_a_copy_that_was_changed_after_it_was_sent_is_not_put_away(world: World, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path / "home") as container:
+            services = container.services
+            await ready(container, world)
+            first = await start_task(services, world.repository, "Improve the health endpoint")
+            await finished(services, first)
+            await services.handover.send(first)
+            await settled(container, first)
+            sent = task_of(services, first)
+            folder = Path(sent.path)
+            (folder / "later.txt").write_text("written after it was sent\n")
+            with pytest.raises(Conflict, match="changed after it was sent"):
+                await services.handover.take_over(sent.cloud_task_id, WISH)
+            assert (folder / "later.txt").is_file()
+            other = TakeOverWish(branch="mine/again", **AGENT)
+            second = await services.handover.take_over(sent.cloud_task_id, other)
+            await settled(container, second)
+            assert task_of(services, second).phase is TaskPhase.READY, task_of(services, second).steps
+            assert (folder / "later.txt").is_file() and git(folder, "branch", "--show-current") == sent.branch
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("fault", ["status", "drop"])
+def test_without_a_last_checkpoint_the_one_before_is_used(world: World, tmp_path: Path, fault: str) -> None:
+    made = world.appear("Improve the health endpoint", mess=True)
+
+    async def scenario() -> None:
+        async with running(tmp_path / "home") as container:
+            services = container.services
+            cloud = await ready(container, world)
+            before = await run_of(cloud, made["id"])
+            there = files_of(world.sandbox(before.id))
+            rule = {"path": "command", "kind": fault, "times": -1, "status": 504, "body": {"error": "timeout"}}
+            world.posthog.control("POST", "faults", rule)
+            task_id = await services.handover.take_over(made["id"], WISH)
+            await settled(container, task_id)
+            task = task_of(services, task_id)
+            assert task.phase is TaskPhase.READY, task.steps
+            assert next(step for step in task.steps if step.id == "take_close").detail == "without a last checkpoint"
+            assert files_of(Path(task.path)) == there
+            assert (await run_of(cloud, made["id"])).environment == "local"
+
+    run(scenario())
+
+
+def test_a_checkpoint_that_is_gone_is_told(world: World, tmp_path: Path) -> None:
+    made = world.appear("Improve the health endpoint", mess=True)
+
+    async def scenario() -> None:
+        async with running(tmp_path / "home") as container:
+            services = container.services
+            await ready(container, world)
+            world.posthog.control("POST", "faults", {"path": "download", "kind": "status", "status": 404, "times": -1})
+            task_id = await services.handover.take_over(made["id"], WISH)
+            await settled(container, task_id)
+            task = task_of(services, task_id)
+            failed = next(step for step in task.steps if step.state is StepState.FAILED)
+            assert failed.id == "take_checkpoint" and "cannot be had" in failed.detail and not task.path
+            world.posthog.control("DELETE", "faults")
+            assert await services.handover.take_over(made["id"], WISH) == task_id
+            await settled(container, task_id)
+            assert task_of(services, task_id).phase is TaskPhase.READY, task_of(services, task_id).steps
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("ends", ["completed", "queued", "no_run"])
+def test_runs_that_are_over_or_never_began(world: World, tmp_path: Path, ends: str) -> None:
+    made = world.appear("Improve the health endpoint", ends=ends)
+
+    async def scenario() -> None:
+        async with running(tmp_path / "home") as container:
+            services = container.services
+            cloud = await ready(container, world)
+            view = await services.cloud.open(made["id"])
+            task_id = await services.handover.take_over(made["id"], WISH)
+            await settled(container, task_id)
+            task = task_of(services, task_id)
+            assert task.phase is TaskPhase.READY and task.branch not in ("", "main"), task.steps
+            if ends != "completed":
+                # Nobody had said anything yet: its description is the first prompt here.
+                session = await finished(services, task_id)
+                assert [turn.prompt for turn in session.turns] == ["Improve the health endpoint"]
+            else:
+                assert len(session_of(services, task_id).turns) == 1
+                await services.handover.send(task_id)
+                await settled(container, task_id)
+                sent = task_of(services, task_id)
+                assert sent.workspace is Workspace.CLOUD, sent.steps
+                # A run that ended is never started again: it goes on as a new one, with the whole conversation.
+                assert len(await cloud.runs(made["id"])) == 2 and sent.cloud_run_id != task.cloud_run_id
+                log = conversation(await cloud.whole_log(made["id"], sent.cloud_run_id))
+                assert [turn.prompt for turn in log.turns] == ["Improve the health endpoint"]
+            await until(lambda: view not in services.store.state.tasks)
+
+    run(scenario())

@@ -70,7 +70,7 @@ def killed(count: int, jitter: float, *words: str) -> str:
 
 def moment(number: int, steps: int, rng: random.Random) -> int:
     """A random one of the tenth of the program that is this kill's."""
-    return min(steps, int((number + rng.random()) * (steps + 1) / MOMENTS))
+    return int((number + rng.random()) * steps / MOMENTS)
 
 
 def until_done(*words: str) -> dict[str, Any]:

@@ -188,3 +188,14 @@ def test_the_log_arrives_once_whatever_the_network_does(world: World, tmp_path: 
         entry = json.loads(line)
         fold.apply(entry["notification"], entry["direction"], 0.0)
     assert told(fold.transcript) == (people, agents, calls)
+
+
+def test_a_run_that_fails_is_told_and_not_tried_for_ever(world: World, tmp_path: Path) -> None:
+    client = CloudClient(world.posthog)
+    place = queue(client, "Improve the health endpoint")
+    runner = Process(world, tmp_path / "one", "--once", "--agent-command", "/nowhere/to/be/found")
+    assert runner.end() == 1, runner.errors
+    found = row(client, place)
+    assert found["status"] == "failed" and found["error_message"], found
+    assert not [key for key in found["state"] if key.startswith("runner")]
+    assert b"Traceback" not in runner.errors

@@ -26,8 +26,8 @@ from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.transcript import AgentText
 from posthog_code.services.app import Services
+from posthog_code.services.cloud_link import Link, Pace
 from posthog_code.services.cloud_session import CloudSession
-from posthog_code.services.cloud_watch import Link, Pace
 from tests.helpers import running, until
 
 FOLDER = Path(os.environ.get("POSTHOG_CODE_POSTHOG_LAB") or "missing")
@@ -193,7 +193,7 @@ def test_permissions_follow_ups_and_a_new_run(lab: Lab, tmp_path: Path) -> None:
                 allow = next(o for o in ask.options if o.kind.startswith("allow"))
                 await services.sessions.answer(task_id, ask.id, allow.id)
                 answered += 1
-                await until(lambda: ask not in session.session.asks)
+                await until(lambda ask=ask: ask not in session.session.asks)
             lab.admin("POST", "faults", {"kind": "status", "status": 504, "path": "/command/", "after": True})
             await services.sessions.prompt(task_id, "And a test #script=tiny")
             await until(

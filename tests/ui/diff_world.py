@@ -136,6 +136,10 @@ class FakeChanges:
         self.reverted: list[bytes] = []
         self.undone: list[str] = []
         self.watched: list[TaskId] = []
+        self.told = ""
+
+    def note(self, task_id: TaskId) -> str:
+        return self.told
 
     async def refresh(self, task_id: TaskId, scope: Scope = Scope.ALL) -> ChangeSet:
         if self.error is not None:

@@ -28,7 +28,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=12,
 )
-TASK_KEYS = [
+TASK_KEYS = (
     "id",
     "repository",
     "repositories",
@@ -37,10 +37,9 @@ TASK_KEYS = [
     "created_at",
     "title",
     "signal_report",
-    "github_integration",
     "internal",
-]
-RUN_KEYS = ["id", "status", "output", "state", "artifacts", "updated_at", "branch", "error_message", "environment"]
+)
+RUN_KEYS = ("id", "status", "output", "state", "artifacts", "updated_at", "branch", "error_message", "environment")
 
 
 @given(st.dictionaries(st.sampled_from(TASK_KEYS), JSON | st.dictionaries(st.sampled_from(RUN_KEYS), JSON)))

@@ -149,10 +149,10 @@ class GitRepositories:
         )
         return tuple(result.items)
 
-    async def merge_base(self, folder: Path, base: str) -> str:
+    async def merge_base(self, folder: Path, base: str, head: str = "HEAD") -> str:
         commits = (await self._refs(folder, base))[:2] or [await self.resolve(folder, base)]
         # Against local and remote branch at once: the base may have moved on either side.
-        result = await self._cli.read(folder, "merge-base", "HEAD", *commits, ok=(0, 1))
+        result = await self._cli.read(folder, "merge-base", head, *commits, ok=(0, 1))
         return result.text.split("\n")[0] if result.code == 0 else commits[0]
 
 

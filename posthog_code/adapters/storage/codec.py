@@ -27,7 +27,8 @@ def decode(kind: type[T], text: str) -> T:
     if not isinstance(data, dict):
         raise ValueError(f"expected an object for {kind.__name__}")
     try:
-        return typing.cast(T, (_reader(kind) or _as_it_is)(data))
+        read: Any = _reader(kind)  # type: ignore[arg-type]
+        return typing.cast(T, read(data))
     except (TypeError, KeyError) as error:
         raise ValueError(f"{kind.__name__}: {error}") from error
 
@@ -65,7 +66,11 @@ def _reader(kind: Any) -> Reader | None:
         return _class_reader(kind)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return kind
-    return float if kind is float else None
+    return _whole_as_float if kind is float else None
+
+
+def _whole_as_float(value: Any) -> Any:
+    return float(value) if isinstance(value, int) else value
 
 
 def _as_it_is(value: Any) -> Any:

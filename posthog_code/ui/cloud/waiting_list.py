@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from posthog_code.domain.cloud import CloudTask
+from posthog_code.domain.cloud import NOT_STARTED, CloudTask
 from posthog_code.domain.text import age
 from posthog_code.ui.cloud.links import open_cloud_task
 from posthog_code.ui.context import UiContext
@@ -103,6 +103,6 @@ def about(task: CloudTask, now: float) -> str:
     elif run.over:
         last = f"{ {'completed': 'finished', 'failed': 'failed'}.get(run.status, 'ended') } {since} ago"
     else:
-        last = f"running for {since}"
+        last = f"{'queued' if run.status in NOT_STARTED else 'running'} for {since}"
     name = task.repository.rpartition("/")[2]
     return " · ".join(part for part in (name, cloud_list.who(task), last) if part)

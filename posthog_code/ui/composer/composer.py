@@ -207,7 +207,10 @@ class Composer(QWidget):
             self.suggestions.set_commands(session.commands)
         archived = task is not None and task.phase in (TaskPhase.ARCHIVED, TaskPhase.DELETED)
         self.editor.setReadOnly(archived)
-        self.editor.setPlaceholderText(self._placeholder or placeholder(task, session, pending))
+        words = self._placeholder or placeholder(task, session, pending)
+        if words != self.editor.placeholderText():
+            self.editor.setPlaceholderText(words)
+            self.editor.viewport().update()  # Qt paints new words only when they appear or go
         phase = session.phase if session is not None else SessionPhase.IDLE
         can_send = not archived and (not self.is_empty() or pending > 0)
         self.bar.set_busy(phase.busy, phase is SessionPhase.CANCELLING, can_send)

@@ -116,9 +116,14 @@ def attention(state: AppState, task: CloudTask) -> Attention:
     return Attention.RUNNING if cloud_lists.word(task) is CloudWord.WORKING else Attention.REST
 
 
+def origin_words(task: CloudTask) -> str:
+    """ "from Slack"; "" for what a person simply made."""
+    return _ORIGINS.get(task.origin, "")
+
+
 def who(task: CloudTask) -> str:
     """ "Ana started it from Slack", "From a report", "Ana started it"."""
-    origin = _ORIGINS.get(task.origin, "")
+    origin = origin_words(task)
     name = (task.creator.name or task.creator.email).partition("@")[0].split(" ")[0]
     if name:
         return f"{name} started it {origin}".rstrip()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from posthog_code.domain import cloud_lists
 from posthog_code.domain.cloud import CloudTask
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import Task, Workspace
+from posthog_code.ui.models import cloud_list
 
 WORKSPACES = {
     Workspace.WORKTREE: ("Worktree", "ph.tree-structure", "The agent works in a worktree of its own"),
@@ -44,3 +46,12 @@ def pull_request_url(state: AppState, task: Task) -> str:
     """Address of the pull request that a cloud run opened; "" for none."""
     known = cloud_task(state, task)
     return known.run.pr_url if known and known.run else ""
+
+
+def author_words(state: AppState, task: Task) -> str:
+    """ "Ana Kovač · from Slack" of a task that somebody else made, or the person elsewhere; else "You"."""
+    known = cloud_task(state, task)
+    if known is None:
+        return "You"
+    name = "You" if cloud_lists.is_mine(known, state.account.user) else known.creator.label or "PostHog"
+    return " · ".join(part for part in (name, cloud_list.origin_words(known)) if part)

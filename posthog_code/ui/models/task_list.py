@@ -79,14 +79,14 @@ def build_rows(
     in_cloud = _cloud_groups(state, waiting=waiting)
     for key in in_cloud:
         groups.setdefault(key, [])
-    groups[ARCHIVED] = []
+    archived: list[Task | CloudTask] = []
     for task in state.tasks.values():
         if task.phase is TaskPhase.DELETED or (waiting and task.id != keep and not needs_you(state, task.id)):
             continue
         if task.id != keep and not task.pinned and cloud_list.hidden_by_filter(state, task):
             continue
         if task.phase is TaskPhase.ARCHIVED:
-            groups[ARCHIVED].append(task)
+            archived.append(task)
         elif task.pinned:
             groups[PINNED].append(task)
         else:
@@ -95,7 +95,7 @@ def build_rows(
         groups[key].extend(found)
     places = {row.task_id: at for at, row in enumerate(previous) if isinstance(row, TaskRow)}
     rows: list[Row] = []
-    for key, tasks in groups.items():
+    for key, tasks in (*groups.items(), (ARCHIVED, archived)):
         if not tasks:
             continue
         folded = key in collapsed

@@ -28,7 +28,7 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("theme", GENERAL, "Theme", "Light, dark, or as the system has it", "colour appearance"),
+    Setting("theme", GENERAL, "Theme", "Light, dark, or as the system has it", "colour appearance light dark"),
     Setting("text_size", GENERAL, "Text size", "Rows and controls grow with it", "font zoom"),
     Setting("reduced_motion", GENERAL, "Reduced motion", "Nothing slides, turns or fades", "animation"),
     Setting("send_with_enter", GENERAL, "Send with Enter", "Shift+Enter starts a new line; Ctrl+Enter always sends"),

@@ -47,6 +47,7 @@ class AccountButton(SideButton):
         self._ctx = ctx
         self._initials = self._region = ""
         self._in_rail = False
+        self.setObjectName("account")
         self.clicked.connect(self.open_menu)
 
     def refresh(self) -> None:
@@ -80,9 +81,11 @@ class AccountButton(SideButton):
             left = 5.0 + side + 8
             metrics = QFontMetricsF(look.font("body"))
             region = metrics.horizontalAdvance(self._region) if self._region else 0
-            room = rect.width() - left - region - caret - 16
+            room = rect.width() - left - caret - 16
             name = QFontMetricsF(font).elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
             width = QFontMetricsF(font).horizontalAdvance(name) + 1
+            # The name goes first; a long host shows what fits.
+            region = min(region, max(0.0, room - width - 6))
             painting.text(painter, QRectF(left, 0, width, rect.height()), name, font, look.color("text.primary"))
             left += width + 4
             box = QRectF(left, 0, region + 2, rect.height())

@@ -16,7 +16,6 @@ from posthog_code.ui.cloud.links import open_cloud_task
 from posthog_code.ui.commands import Command
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.models import cloud_list
-from posthog_code.ui.shell.confirm import ConfirmSheet
 from posthog_code.ui.theme.icons import icon
 
 Deed = tuple[str, str, Callable[[], object], str]
@@ -72,6 +71,8 @@ class CloudCommands(QObject):
 
     def end_run(self, task_id: TaskId) -> None:
         """For good: the sandbox goes, and with it what was not pushed. Asked for first."""
+        from posthog_code.ui.shell.confirm import ConfirmSheet
+
         sheet = ConfirmSheet(
             self._window,
             title="End the run?",
@@ -88,6 +89,8 @@ class CloudCommands(QObject):
         task = self._ctx.state.tasks.get(task_id)
         if task is None:
             return
+        from posthog_code.ui.shell.confirm import ConfirmSheet
+
         sheet = ConfirmSheet(
             self._window,
             title=f"Delete {task.title} in the cloud?",

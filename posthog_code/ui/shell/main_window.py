@@ -15,24 +15,20 @@ from posthog_code.domain.state import Topic
 from posthog_code.domain.task import TaskPhase
 from posthog_code.ui.commands import Command
 from posthog_code.ui.context import UiContext
-from posthog_code.ui.kit.focus_ring import FocusRing
-from posthog_code.ui.kit.overlay import Scrim
-from posthog_code.ui.kit.toast import ToastArea
 from posthog_code.ui.nav import NEW_TASK, SETTINGS, TASK, Place
 from posthog_code.ui.preload import preload
 from posthog_code.ui.shell.cloud_commands import entries
 from posthog_code.ui.shell.frame import Frame
 from posthog_code.ui.shell.layout_state import LayoutState
-from posthog_code.ui.shell.panels import Panels
 from posthog_code.ui.shell.sidebar import Sidebar
 from posthog_code.ui.shell.task_commands import TaskCommands
-from posthog_code.ui.shell.task_page import TaskPage
-from posthog_code.ui.shell.window_commands import WindowCommands
 from posthog_code.ui.theme import theme
 
 if TYPE_CHECKING:
     from posthog_code.ui.models.palette import Entry
     from posthog_code.ui.shell.palette import Palette
+    from posthog_code.ui.shell.panels import Panels
+    from posthog_code.ui.shell.task_page import TaskPage
 
 _TITLE = "PostHog Code"
 _STOP_WITHIN_MS = 2000
@@ -44,6 +40,7 @@ _PAGES = {
 
 
 _LATER = (
+    "posthog_code.ui.shell.confirm",
     "posthog_code.ui.shell.palette",
     "posthog_code.ui.pages.catalog",
     "posthog_code.ui.dialogs.create_pr",
@@ -64,8 +61,10 @@ class MainWindow(QMainWindow):
     """Shows the place that `ctx.nav` is at. Closing it is an intent: somebody else ends the program."""
 
     closing = Signal()
+    task_page: TaskPage
 
-    def __init__(self, ctx: UiContext, panels: Panels | None = None) -> None:
+    def __init__(self, ctx: UiContext, panels: Panels | None = None, *, only_list: bool = False) -> None:
+        """With `only_list`, somebody else calls `complete` once the list was painted."""
         super().__init__()
         self._ctx = ctx
         self._layout = LayoutState.load(ctx.layout_path)
@@ -79,13 +78,27 @@ class MainWindow(QMainWindow):
         self.tasks = TaskCommands(ctx, self)
         self.sidebar = Sidebar(ctx, self.tasks, self._layout, self.frame)
         self.frame.set_sidebar(self.sidebar)
-        self.task_page = TaskPage(ctx, self.tasks, self._layout, panels or Panels(), self.frame.pages)
-        self.frame.pages.addWidget(self.task_page)
-        self._pages: dict[str, QWidget] = {TASK: self.task_page}
+        self._pages: dict[str, QWidget] = {}
         self.palette_sheet: Palette | None = None
         self._stop_timer = QTimer(self)
         self._stop_timer.setSingleShot(True)
         self._stop_timer.setInterval(_STOP_WITHIN_MS)
+        self._go_to_last_place()
+        if not only_list:
+            self.complete(panels)
+
+    def complete(self, panels: Panels | None = None) -> None:
+        """Everything beside the list. Until then the window takes no input."""
+        # Imported here: the list is on the screen before this is even read.
+        from posthog_code.ui.kit.focus_ring import FocusRing
+        from posthog_code.ui.kit.toast import ToastArea
+        from posthog_code.ui.shell.panels import Panels
+        from posthog_code.ui.shell.task_page import TaskPage
+
+        ctx = self._ctx
+        self.task_page = TaskPage(ctx, self.tasks, self._layout, panels or Panels(), self.frame.pages)
+        self.frame.pages.addWidget(self.task_page)
+        self._pages[TASK] = self.task_page
         self._toasts = ToastArea(self)
         self._ring = FocusRing(self)
         self._register()
@@ -96,9 +109,11 @@ class MainWindow(QMainWindow):
         ctx.nav.changed.connect(self._on_place)
         ctx.bridge.changed.connect(self._on_changed)
         ctx.toasts.attach(self._toasts)
-        self._start_place()
+        self._on_place(ctx.nav.place, at_once=False)
 
     def _register(self) -> None:
+        from posthog_code.ui.shell.window_commands import WindowCommands
+
         WindowCommands(self._ctx, self.sidebar, self.task_page, self)
         commands = self._ctx.commands
         commands.register(
@@ -132,27 +147,28 @@ class MainWindow(QMainWindow):
 
     def _takes_keys(self) -> bool:
         """False while a dialog is open over the window."""
+        from posthog_code.ui.kit.overlay import Scrim
+
         direct = Qt.FindChildOption.FindDirectChildrenOnly
         return not any(scrim.isVisible() for scrim in self.findChildren(Scrim, options=direct))
 
     # places
 
-    def _start_place(self) -> None:
+    def _go_to_last_place(self) -> None:
         """The place of the last time, as long as nothing else was asked for."""
         nav = self._ctx.nav
         last = next((t for t in self._ctx.state.tasks.values() if t.id == self._layout.last_task), None)
         if nav.place == Place(NEW_TASK) and last is not None and _is_listed(last.phase):
             nav.open_task(last.id)
-        else:
-            self._on_place(nav.place)
 
-    def _on_place(self, place: Place) -> None:
+    def _on_place(self, place: Place, *, at_once: bool = True) -> None:
+        """`at_once` makes the panels of a task before it comes into view."""
         self._stop_timer.stop()
         if place.page == TASK:
             self.task_page.set_task(place.task_id, place.tab)
             if place.path:
                 self.task_page.show_file(place.path, place.line, place.side)
-            if self.isVisible():
+            if at_once and self.isVisible():
                 self.task_page.build_panels()
             self._layout.last_task = place.task_id or ""
         else:

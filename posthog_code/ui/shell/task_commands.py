@@ -17,7 +17,6 @@ from posthog_code.ui import platform
 from posthog_code.ui.commands import Command
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.shell.cloud_commands import CloudCommands
-from posthog_code.ui.shell.confirm import ConfirmSheet
 from posthog_code.ui.theme.icons import icon
 
 UNDO_SECONDS = 10.0
@@ -94,6 +93,8 @@ class TaskCommands(QObject):
         if unpushed:
             parts.append(f"{plural(unpushed, 'commit')} {'is' if unpushed == 1 else 'are'} not pushed.")
         what = "the task" if task.workspace is Workspace.LOCAL else "the worktree"
+        from posthog_code.ui.shell.confirm import ConfirmSheet
+
         sheet = ConfirmSheet(
             self._window,
             title=f"Delete {what} {task.branch or task.title}?",

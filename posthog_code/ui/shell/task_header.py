@@ -180,9 +180,8 @@ class TaskHeader(QWidget):
         words = elapsed_words(self._ctx.state, task.id, self._ctx.now()) if task else ""
         text = f"· {words}" if words else ""
         if text != self._time.text():
-            longer = len(text) != len(self._time.text())
             self._time.setText(text)
-            if longer:
+            if self._time.sizeHint().width() != self._time.width():
                 self._lay_out()
 
     # layout

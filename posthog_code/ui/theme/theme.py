@@ -46,6 +46,12 @@ def _is_thickened(family: str) -> bool:
     return not QRawFont.fromFont(QFont(family)).fontTable("CFF ").isEmpty()
 
 
+@cache
+def _installed() -> frozenset[str]:
+    """The names of all families. To ask Qt for one by one takes as long for each."""
+    return frozenset(name.casefold() for name in QFontDatabase.families())
+
+
 class Theme:
     """Colours, sizes and fonts of one look. Immutable; a change of look makes a new one."""
 
@@ -163,8 +169,7 @@ class Theme:
         found = self._families.get(family)
         if found is None:
             wanted = [name for name in tokens()["font"][family] if "-" not in name and name != "monospace"]
-            installed = {name.casefold() for name in QFontDatabase.families()}
-            found = [name for name in wanted if name.casefold() in installed]
+            found = [name for name in wanted if name.casefold() in _installed()]
             kind = QFontDatabase.SystemFont.FixedFont if family == "mono" else QFontDatabase.SystemFont.GeneralFont
             system = QFontDatabase.systemFont(kind).family()
             if system and system not in found:

@@ -219,7 +219,9 @@ class SignInForm(QWidget):
 
     def _wait_key(self, on: bool) -> None:
         self.use_key.set_loading(on, "Signing in…")
-        for widget in (self.browser, self.region, self.key):
+        # The field keeps the focus: a key that was refused is typed again.
+        self.key.edit.setReadOnly(on)
+        for widget in (self.browser, self.region):
             widget.setEnabled(not on)
         if not on:
             self._running = None

@@ -20,6 +20,7 @@ from posthog_code.ui.diff.keys import DIFF_KEYS
 from posthog_code.ui.diff.view import DiffView
 from posthog_code.ui.kit.chips import Chip
 from posthog_code.ui.kit.empty import EmptyState
+from posthog_code.ui.kit.labels import Label
 from posthog_code.ui.kit.splitter import Splitter
 from posthog_code.ui.panels.changes import drafts
 from posthog_code.ui.panels.changes.actions import ReviewActions, fingerprint_of
@@ -87,7 +88,11 @@ class ChangesPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        self.source = Label("", self, font="small", token="text.muted", wrap=True)
+        self.source.setContentsMargins(14, 8, 14, 8)
+        self.source.hide()
         column.addWidget(self.toolbar)
+        column.addWidget(self.source)
         column.addWidget(self.pages, 1)
         column.addWidget(self.review_bar)
 
@@ -236,6 +241,9 @@ class ChangesPanel(QWidget):
 
     def _listed(self, found: ChangeSet) -> None:
         self._show_list(found)
+        note = self._ctx.services.changes.note(self._task_id) if self._task_id else ""
+        self.source.setText(note)
+        self.source.setVisible(bool(note))
         if not found.files:
             self._show_empty()
 

@@ -22,6 +22,7 @@ from posthog_code.domain.transcript import Transcript, TurnFooter
 from posthog_code.ui.composer import Composer
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.empty import EmptyState
+from posthog_code.ui.models.header_words import author_words
 from posthog_code.ui.panels.conversation import words
 from posthog_code.ui.panels.conversation.announcer import Announcer
 from posthog_code.ui.panels.conversation.blocks import Block
@@ -174,6 +175,8 @@ class ConversationPanel(QWidget):
         state, view = self.ctx.state, self.view
         task = state.tasks.get(view.task_id) if view.task_id else None
         view.worktree = task.path if task else ""
+        if task is not None and task.workspace is Workspace.CLOUD:
+            view.worktree = self.ctx.services.sessions.cloud_folder(task.id)
         session = state.session_of(task.id) if task else None
         busy = session is not None and session.phase.busy
         own = task is not None and task.workspace is Workspace.WORKTREE and task.phase is TaskPhase.READY
@@ -182,6 +185,7 @@ class ConversationPanel(QWidget):
             view.may_restore = may_restore
             self.stream.update_rows()
         view.agent = "The agent"
+        view.author = author_words(state, task) if task else "You"
         if task is not None:
             info = next((info for info in state.agents if info.spec.id == task.agent_id), None)
             name = info.spec.name if info else session.agent_name if session and session.agent_name else ""

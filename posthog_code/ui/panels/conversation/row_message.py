@@ -56,7 +56,8 @@ class UserRow(Row):
         painter.setBrush(look.color("status.questionSoft"))
         painter.drawEllipse(avatar)
         paint_icon(painter, avatar.adjusted(4, 4, -4, -4), "ph.user", "status.question")
-        width = draw_text(painter, QRectF(37, 10, 120, 18), "You", look.font("small"), look.color("text.secondary"))
+        author = self.view.author if self._message.turn <= 1 else "You"
+        width = draw_text(painter, QRectF(37, 10, 260, 18), author, look.font("small"), look.color("text.secondary"))
         turn = f"turn {self._message.turn}" if self._message.turn > 1 else ""
         where = QRectF(37 + width + 8, 10, 100, 18)
         draw_text(painter, where, turn, look.font("caption"), look.color("text.muted"))

@@ -124,9 +124,9 @@ class PermissionRow(Row):
         title = words.permission_title(ask.tool_kind, self.view.agent, ask.outside)
         waiting = "Sending…" if self._sending else self._waiting_words(ask)
         metrics = look.metrics("small").horizontalAdvance(waiting)
-        room = self.width() - 36 - metrics - 24
+        room = self.width() - 36 - metrics - 32
         draw_text(painter, QRectF(36, 0, room, HEAD), title, look.font("bodyStrong"), look.color("text.primary"))
-        right = QRectF(self.width() - 13 - metrics - 2, 0, metrics + 2, HEAD)
+        right = QRectF(self.width() - 13 - metrics - 10, 0, metrics + 10, HEAD)
         draw_text(
             painter,
             right,

@@ -19,6 +19,8 @@ class ViewState:
     transcript: Transcript = field(default_factory=Transcript)
     worktree: str = ""
     agent: str = "The agent"
+    author: str = "You"
+    """Who wrote the first message."""
     may_restore: bool = False
     """The files may be put back to before a turn now."""
     opened: set[str] = field(default_factory=set)
