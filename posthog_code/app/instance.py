@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from posthog_code.domain.deep_links import LONGEST
 from posthog_code.domain.errors import StorageFailed
 
 _PATIENCE_MS = 1000
@@ -52,6 +51,8 @@ class SingleInstance:
         """Be told when somebody starts the program again, with the link that they gave it or ""."""
         from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
+        from posthog_code.domain.deep_links import LONGEST
+
         QLocalServer.removeServer(self._name)
         server = QLocalServer()
         server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
@@ -77,6 +78,8 @@ class SingleInstance:
     def raise_other(self, link: str = "") -> bool:
         """Ask the running window to come to the front and show what a link names; False when it does not answer."""
         from PySide6.QtNetwork import QLocalSocket
+
+        from posthog_code.domain.deep_links import LONGEST
 
         socket = QLocalSocket()
         socket.connectToServer(self._name)

@@ -6,13 +6,14 @@ import logging
 import sys
 from pathlib import Path
 
-from posthog_code.domain.redact import redact
-
 
 class Redact(logging.Filter):
     """Takes tokens out of whatever is logged."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        # Imported here: most starts log nothing before the window is painted.
+        from posthog_code.domain.redact import redact
+
         message = record.getMessage()
         clean = redact(message)
         if clean != message:

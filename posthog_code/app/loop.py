@@ -118,12 +118,14 @@ class Collector(QObject):
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.VeryCoarseTimer)
         self._timer.timeout.connect(self._collect)
-        self._timer.start(1000)
 
     def freeze(self) -> None:
-        """Leaves what the start has made out of every later collection."""
-        gc.collect()
+        """Leaves what the start has made out of every collection; they begin now.
+
+        Little of it is garbage, and to look for that would stop the window for several frames.
+        """
         gc.freeze()
+        self._timer.start(1000)
 
     def stop(self) -> None:
         self._timer.stop()

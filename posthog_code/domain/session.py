@@ -82,7 +82,8 @@ class AskOption:
     id: str
     name: str
     kind: str = ""
-    """For permissions: allow_once, allow_always, reject_once, reject_always, or unknown words. Rely on this, never on the id."""
+    """For permissions: allow_once, allow_always, reject_once, reject_always, or unknown words. Rely on this, never on
+    the id."""
 
 
 @dataclass(frozen=True, slots=True)

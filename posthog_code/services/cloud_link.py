@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from posthog_code.domain.cloud import CloudRunInfo
 from posthog_code.domain.errors import UserError
 from posthog_code.services.cloud_stream import CloudStream, Timed
+
+T = TypeVar("T")
 
 
 class Link(StrEnum):
@@ -57,3 +60,15 @@ class RunSink(Protocol):
         """Final states come after the last line."""
 
     def link(self, link: Link, error: UserError | None, heard_at: float) -> None: ...
+
+
+@asynccontextmanager
+async def closing(events: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """Ends an iterator with the one who reads it, also on cancellation: a connection that is left to the garbage
+    collector is closed by another task, which it refuses."""
+    try:
+        yield events
+    finally:
+        aclose = getattr(events, "aclose", None)
+        if aclose is not None:
+            await aclose()

@@ -23,7 +23,7 @@ from posthog_code.domain.cloud_entries import (
 from posthog_code.domain.errors import NotFound, NotSignedIn, Offline, RateLimited, UserError
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.cloud import Cloud, StreamEvent
-from posthog_code.services.cloud_link import Link, Pace, RunSink
+from posthog_code.services.cloud_link import Link, Pace, RunSink, closing
 from posthog_code.services.cloud_mend import mend, stored_log
 from posthog_code.services.cloud_stream import Received, Timed
 from posthog_code.services.scope import Scope
@@ -191,21 +191,22 @@ class CloudRun:
         """True for a rotation, False for any other end."""
         try:
             async with asyncio.timeout(None) as self._ending:
-                async for event in self.cloud.stream(self.task_id, self.run_id, self._last_id):
-                    if self._problem is not None:
-                        raise self._problem
-                    self._heard()
-                    self._progress_at = self.heard_at
-                    if self.state is not Link.LIVE and self._held is None:
-                        self._tell(Link.LIVE, None)
-                    if event.name == "end":
-                        return True
-                    if event.name == "stream-end":
-                        return False
-                    if event.name == "error":
-                        words = parse.text(parse.mapping(event.data).get("error")) or "the stream broke"
-                        raise Offline("The stream of this run broke.", "It is opened again.", words)
-                    self._event(event)
+                async with closing(self.cloud.stream(self.task_id, self.run_id, self._last_id)) as events:
+                    async for event in events:
+                        if self._problem is not None:
+                            raise self._problem
+                        self._heard()
+                        self._progress_at = self.heard_at
+                        if self.state is not Link.LIVE and self._held is None:
+                            self._tell(Link.LIVE, None)
+                        if event.name == "end":
+                            return True
+                        if event.name == "stream-end":
+                            return False
+                        if event.name == "error":
+                            words = parse.text(parse.mapping(event.data).get("error")) or "the stream broke"
+                            raise Offline("The stream of this run broke.", "It is opened again.", words)
+                        self._event(event)
         except TimeoutError:
             pass
         finally:

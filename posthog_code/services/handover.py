@@ -156,10 +156,10 @@ class Handover:
         return self._store.state.repositories[repository_id]
 
     async def _address(self, cloud: Cloud, found: CloudTask) -> str:
-        """Where the sandbox cloned it from, if its log says so."""
+        """Where the sandbox cloned it from, if its log says so and that is a forge that we know."""
         if found.run is not None:
             for told in handover_pull.remotes(await cloud.whole_log(found.id, found.run.id)):
-                if remote_name(told)[1] == found.repository:
+                if remote_name(told)[1] == found.repository and self._parts.forge.locate(told) is not None:
                     return told
         return f"https://github.com/{found.repository}.git"
 

@@ -241,8 +241,13 @@ class TakeOver:
                 on_line=lambda line: self._log(task, line),
             )
         )
-        base = await self._parts.git.merge_base(Path(task.path), task.base)
-        await self._edit(task.id, base_commit=base)
+        base = task.base
+        try:
+            start = await self._parts.git.merge_base(Path(task.path), base)
+        except NotFound:
+            base = repository.default_branch  # the one that the run began from is gone
+            start = await self._parts.git.merge_base(Path(task.path), base)
+        await self._edit(task.id, base=base, base_commit=start)
         return task.branch
 
     async def _restore(self, task: Task, repository: Repository) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from posthog_code.adapters.git import make_git
+from posthog_code.adapters.git.transfer import believable
 from posthog_code.domain.errors import Conflict, InvalidInput, NotFound
 from posthog_code.domain.ids import TaskId
 from posthog_code.ports.git import Foreign, Snapshot
@@ -190,3 +191,32 @@ def test_a_branch_that_origin_does_not_have(world: World) -> None:
     assert (target / "README.md").is_file()
     with pytest.raises(Conflict):
         run(world.adapters.transfer.clone(str(world.root / "origin.git"), target))
+
+
+def test_a_manifest_from_elsewhere_reaches_nothing_outside(world: World) -> None:
+    files, paths = {"a.py", "src/b.py"}, {"a.py", "src/b.py", "link"}
+    evil = {
+        "version": 1,
+        "conflicts": [["100644", "1" * 40, "1", "../x"], ["100644", "1" * 40, "1", "a.py"], ["x"], 7],
+        "intent_to_add": ["/etc/passwd", "new.py", 3],
+        "flags": {"../x": "S", "a.py": "h", "src/b.py": "--flag"},
+        "absent": ["a.py", ".git/config"],
+        "empty": ["../../out", "link/out", "a.py/x", "real/one", ".git/hooks", "/abs", "x/../../y", "Z/.GIT/x"],
+        "modes": {"../../.bashrc": 0o777, "a.py": 0o4755, "link/x": 0o777, "src/b.py": "7"},
+        "raw": ["../../.bashrc", "a.py", "link/x", None],
+        "settled": ["/x", "a.py"],
+    }
+    kept = believable(evil, files, paths)
+    assert kept == {
+        "version": 1,
+        "conflicts": [["100644", "1" * 40, "1", "a.py"]],
+        "intent_to_add": ["new.py"],
+        "flags": {"a.py": "h"},
+        "absent": ["a.py"],
+        "empty": ["real/one"],
+        "modes": {"a.py": 0o755},
+        "raw": ["a.py"],
+        "settled": ["a.py"],
+    }
+    for odd in (None, [], {"modes": [], "raw": {}, "empty": "x", "conflicts": None}):
+        assert believable(odd, files, paths)["raw"] == []

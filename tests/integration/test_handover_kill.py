@@ -138,7 +138,8 @@ def test_a_take_over_is_killed_ten_times(world: World, tmp_path: Path) -> None:
         talk = conversation(log_of(client, task["id"], run["id"]))
         assert shown(journal(home, summary["task"])) == shown(talk.lines)
         row = client("GET", f"{client.tasks}{task['id']}/runs/{run['id']}/").body
-        assert row["environment"] == "local"
+        # Killed between the end of the cloud's part and our taking it, the run is over.
+        assert row["environment"] == "local" or row["status"] == "completed", row
     print(
         "killed in",
         dict(reached),

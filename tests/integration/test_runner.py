@@ -11,12 +11,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from posthog_code.cli.turn import policy_for
 from posthog_code.domain.fold import Fold
+from posthog_code.domain.ids import RequestId, TaskId
+from posthog_code.domain.session import Ask, AskKind, AskOption
 from posthog_code.services.handover_log import conversation
 from tests.helpers import DEMO_AGENT, git
 from tests.integration.demo.cloud_client import CloudClient
@@ -114,6 +118,16 @@ def talk(client: CloudClient, place: tuple[str, str]) -> tuple[list[str], list[s
     return told(fold.transcript)
 
 
+def test_what_stays_in_the_worktree_is_allowed_and_the_rest_is_not() -> None:
+    options = (AskOption("yes", "Allow", "allow_once"), AskOption("no", "Reject", "reject_once"))
+    inside = Ask(RequestId("1"), AskKind.PERMISSION, "Edit", 0.0, options=options)
+    outside = replace(inside, outside=True)
+    decide = policy_for("worktree")
+    assert (decide(TaskId("t"), inside), decide(TaskId("t"), outside)) == ("yes", "no")
+    assert policy_for("allow")(TaskId("t"), outside) == "yes" and policy_for("deny")(TaskId("t"), inside) == "no"
+    assert decide(TaskId("t"), replace(inside, kind=AskKind.QUESTION)) == ""
+
+
 def test_three_runners_and_twelve_tasks(world: World, tmp_path: Path) -> None:
     client = CloudClient(world.posthog)
     wanted = [queue(client, f"Improve the health endpoint, part {number}") for number in range(12)]
@@ -188,6 +202,16 @@ def test_the_log_arrives_once_whatever_the_network_does(world: World, tmp_path: 
         entry = json.loads(line)
         fold.apply(entry["notification"], entry["direction"], 0.0)
     assert told(fold.transcript) == (people, agents, calls)
+
+
+def test_a_run_without_changes_needs_no_pull_request(world: World, tmp_path: Path) -> None:
+    client = CloudClient(world.posthog)
+    place = queue(client, "stream 20")
+    runner = Process(world, tmp_path / "one", "--once")
+    assert runner.end() == 0, (runner.events, runner.errors)
+    found = row(client, place)
+    assert found["status"] == "completed" and not found["output"].get("pr_url"), found
+    assert talk(client, place)[0] == ["stream 20"]
 
 
 def test_a_run_that_fails_is_told_and_not_tried_for_ever(world: World, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from posthog_code.ui.kit import focus_ring
@@ -197,6 +198,21 @@ def test_sheets_hold_the_focus_and_give_it_back(window: QWidget, qtbot: QtBot) -
         qtbot.keyClick(sheet, Qt.Key.Key_Escape)
     assert finished.args == [None]
     assert before.edit.hasFocus()
+
+
+def test_tab_in_a_sheet_leaves_the_rest_of_the_window_alive(window: QWidget, qtbot: QtBot) -> None:
+    viewport = QScrollArea(window).viewport()
+    sheet = Sheet(window, "Delete?")
+    keep = sheet.add_button(Button("Keep"))
+    delete = sheet.add_button(Button("Delete"))
+    sheet.set_first_focus(keep)
+    sheet.open()
+    qtbot.keyClick(keep, Qt.Key.Key_Tab)
+    assert delete.hasFocus()
+    scrim = sheet.scrim
+    with qtbot.waitSignal(scrim.destroyed):
+        sheet.close_sheet(True)
+    assert shiboken6.isValid(viewport)
 
 
 def test_a_press_outside_closes_one_thing_at_a_time(window: QWidget, qtbot: QtBot) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ _EMPTY: dict[str, Any] = {
     "settled": [],
 }
 """A manifest that adds nothing to the trees: all that a snapshot of another program tells."""
+_MODES = frozenset({"100644", "100755", "120000", "160000"})
+_FLAGS = frozenset({"H", "h", "S", "s"})
 
 
 class GitTransfer:
@@ -206,7 +208,10 @@ class GitTransfer:
             manifest = json.loads(await self._checkpoints.manifest(repository, made))
         except (NotFound, ValueError):
             return dict(_EMPTY)
-        return manifest if isinstance(manifest, dict) and manifest.keys() >= _EMPTY.keys() else dict(_EMPTY)
+        listing = await self._cli.read(repository, "ls-tree", "-r", "-z", "--full-tree", foreign.tree)
+        rows = [item.partition("\t") for item in listing.items]
+        files = {path for head, _, path in rows if head.startswith("100")}
+        return believable(manifest, files, {path for _, _, path in rows})
 
     # -- branches and folders ----------------------------------------------------------------------------------
 
@@ -293,6 +298,50 @@ class GitTransfer:
         if common is None:
             raise NotFound(f"The repository {repository} is not there.", "Add it again from where it is now.")
         return common
+
+
+def believable(manifest: Any, files: Set[str], paths: Set[str]) -> dict[str, Any]:
+    """What of a manifest from another machine may be acted on here: it names only what is in the snapshot, and nothing
+    outside of the worktree. `files` are the regular files of the tree, `paths` all that is in it."""
+    told = manifest if isinstance(manifest, dict) else {}
+
+    def listed(key: str) -> list[Any]:
+        return told[key] if isinstance(told.get(key), list) else []
+
+    def named(key: str) -> list[tuple[Any, Any]]:
+        return list(told[key].items()) if isinstance(told.get(key), dict) else []
+
+    conflicts = [
+        row
+        for row in listed("conflicts")
+        if isinstance(row, list) and len(row) == 4 and all(isinstance(part, str) for part in row)
+        and row[0] in _MODES and is_commit_id(row[1]) and row[2] in ("1", "2", "3") and _inside(row[3])
+    ]  # fmt: skip
+    return {
+        "version": 1,
+        "conflicts": conflicts,
+        "intent_to_add": [path for path in listed("intent_to_add") if _inside(path)],
+        "flags": {path: flag for path, flag in named("flags") if _inside(path) and flag in _FLAGS},
+        "absent": [path for path in listed("absent") if _inside(path)],
+        "empty": [path for path in listed("empty") if _inside(path) and not _below_any(path, paths)],
+        "modes": {path: bits & 0o777 for path, bits in named("modes") if path in files and type(bits) is int},
+        "raw": [path for path in listed("raw") if isinstance(path, str) and path in files],
+        "settled": [path for path in listed("settled") if isinstance(path, str) and path in files],
+    }
+
+
+def _inside(path: Any) -> bool:
+    """A relative path that stays in the worktree and out of git's own folder."""
+    if not isinstance(path, str) or not path or path.startswith("/") or "\0" in path or "\\" in path:
+        return False
+    parts = path.split("/")
+    return all(part not in ("", ".", "..") and part.lower() != ".git" for part in parts)
+
+
+def _below_any(path: str, paths: Set[str]) -> bool:
+    """Whether the path, or a folder that it is in, is something else than a folder in the tree (a link, say)."""
+    parts = path.split("/")
+    return any("/".join(parts[:count]) in paths for count in range(1, len(parts) + 1))
 
 
 def _capture(tree: str, index_tree: str, manifest: dict[str, Any]) -> Capture:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -193,9 +194,10 @@ class PostHogCloud:
         parser = SseParser()
         async with self._http.stream(origin + path, self._tokens, headers, bearer=bearer) as chunks:
             yield StreamEvent("keepalive")
-            async for chunk in chunks:
-                for event in parser.feed(chunk):
-                    yield event
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    for event in parser.feed(chunk):
+                        yield event
 
     async def _stream_place(self, task_id: str, run_id: str) -> tuple[str, str]:
         """Origin and, if it is another one, the token for it."""

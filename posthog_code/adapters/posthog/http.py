@@ -8,8 +8,8 @@ import json
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -151,7 +151,7 @@ class Http:
     @asynccontextmanager
     async def stream(
         self, url: str, tokens: TokenSource | None, headers: Mapping[str, str], *, bearer: str = ""
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
+    ) -> AsyncIterator[AsyncGenerator[bytes, None]]:
         """The bytes of a live stream. Raises as `call`; a connection that breaks raises Offline."""
         import httpx
 
@@ -329,16 +329,24 @@ class Http:
         self._log(redact(f"{method} {place(url, self.origin)} {outcome}{took}"))
 
 
-async def _bytes(response: httpx.Response, host: str) -> AsyncIterator[bytes]:
+async def _bytes(response: httpx.Response, host: str) -> AsyncGenerator[bytes, None]:
     import httpx
 
+    chunks = response.aiter_bytes()
     try:
-        async for chunk in response.aiter_bytes():
+        async for chunk in chunks:
             yield chunk
     except (httpx.TransportError, httpx.DecodingError, httpx.StreamError) as failure:
         raise Offline(
             f"The connection to {host} broke.", "It is opened again.", f"{type(failure).__name__}: {failure}"
         ) from failure
+    finally:
+        # httpx reads through generators inside each other. Those that are left in the middle would be closed by another
+        # task, which anyio refuses: with the connection closed, reading on ends all of them here.
+        await response.aclose()
+        with suppress(httpx.HTTPError, httpx.StreamError):
+            async for _ in chunks:
+                pass
 
 
 def _answer(response: httpx.Response, data: bytes) -> Answer:

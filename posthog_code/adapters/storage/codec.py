@@ -27,8 +27,7 @@ def decode(kind: type[T], text: str) -> T:
     if not isinstance(data, dict):
         raise ValueError(f"expected an object for {kind.__name__}")
     try:
-        read: Any = _reader(kind)  # type: ignore[arg-type]
-        return typing.cast(T, read(data))
+        return typing.cast(T, _reader(typing.cast(Any, kind))(data))
     except (TypeError, KeyError) as error:
         raise ValueError(f"{kind.__name__}: {error}") from error
 
@@ -49,24 +48,23 @@ Reader = Callable[[Any], Any]
 
 
 @cache
-def _reader(kind: Any) -> Reader | None:
-    """What turns JSON into a value of `kind`; None where it is one already. Made once for a kind: rows are many."""
+def _reader(kind: Any) -> Reader:
+    """What turns JSON into a value of `kind`. Made once, since rows are many, and only for kinds that there are."""
     if isinstance(kind, typing.NewType):
-        return None
+        return _as_it_is
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        inner = _reader(next(arg for arg in args if arg is not type(None)))
-        return None if inner is None else lambda value: None if value is None else inner(value)
+        inner = next(arg for arg in args if arg is not type(None))
+        return lambda value: None if value is None else _reader(inner)(value)
     if origin is tuple:
         return _tuple_reader(args)
     if origin is not None and issubclass(origin, typing.Mapping):
-        item = _reader(args[1]) or _as_it_is
-        return lambda value: {key: item(one) for key, one in value.items()}
+        return lambda value: {key: _reader(args[1])(one) for key, one in value.items()}
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _class_reader(kind)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return kind
-    return _whole_as_float if kind is float else None
+    return _whole_as_float if kind is float else _as_it_is
 
 
 def _whole_as_float(value: Any) -> Any:
@@ -79,10 +77,8 @@ def _as_it_is(value: Any) -> Any:
 
 def _tuple_reader(args: tuple[Any, ...]) -> Reader:
     if len(args) == 2 and args[1] is Ellipsis:
-        item = _reader(args[0]) or _as_it_is
-        return lambda value: tuple(map(item, value))
-    items = [_reader(arg) or _as_it_is for arg in args]
-    return lambda value: tuple(item(one) for item, one in zip(items, value, strict=False))
+        return lambda value: tuple(map(_reader(args[0]), value)) if value else ()
+    return lambda value: tuple(_reader(arg)(one) for arg, one in zip(args, value, strict=False))
 
 
 def _class_reader(kind: type) -> Reader:
@@ -93,8 +89,7 @@ def _class_reader(kind: type) -> Reader:
         found = {}
         for name, item in value.items():
             if name in readers:
-                reader = readers[name]
-                found[name] = item if reader is None else reader(item)
+                found[name] = readers[name](item)
         return kind(**found)
 
     return read

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from posthog_code.domain import deep_links
-from posthog_code.domain.deep_links import InboxLink
 from posthog_code.domain.errors import InvalidInput
 from posthog_code.domain.ids import TaskId
 from posthog_code.ui.context import UiContext
@@ -13,6 +11,10 @@ def open_link(ctx: UiContext, text: str) -> None:
     """Show what a posthog-code:// address names; "" does nothing. What is wrong with it becomes a notification."""
     if not text:
         return
+    # Imported here: few starts are asked to open a link.
+    from posthog_code.domain import deep_links
+    from posthog_code.domain.deep_links import InboxLink
+
     try:
         link = deep_links.parse(text)
     except InvalidInput as error:

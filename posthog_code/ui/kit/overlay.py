@@ -16,6 +16,9 @@ from posthog_code.ui.theme import theme
 
 __all__ = ["MenuItem", "PopupFrame", "PopupList", "Scrim", "Sheet"]
 
+_SAME_LINE = 8
+"""Widgets whose middles are nearer than this are side by side."""
+
 
 class Scrim(QWidget):
     """Darkens the whole window and takes its presses."""
@@ -202,15 +205,25 @@ class Sheet(QFrame):
         return True
 
     def _focus_stops(self) -> list[QWidget]:
-        """What Tab reaches inside, in tab order."""
-        stops: list[QWidget] = []
-        widget = self.nextInFocusChain()
-        while widget is not None and widget is not self:
-            wants = bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus) and widget.focusProxy() is None
-            if wants and self.isAncestorOf(widget) and widget.isVisible() and widget.isEnabled():
-                stops.append(widget)
-            widget = widget.nextInFocusChain()
-        return stops
+        """What Tab reaches inside, line by line from the left."""
+        # Not by nextInFocusChain(): shiboken makes each widget it gives a child of the one it was asked of, so that the
+        # wrappers of the whole window (the conversation's viewport among them) would end with the sheet.
+        stops = [
+            widget
+            for widget in self.findChildren(QWidget)
+            if bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)
+            and widget.focusProxy() is None
+            and widget.isVisible()
+            and widget.isEnabled()
+        ]
+        centers = {widget: widget.mapTo(self, widget.rect().center()) for widget in stops}
+        lines: list[list[QWidget]] = []
+        for widget in sorted(stops, key=lambda stop: centers[stop].y()):
+            if lines and centers[widget].y() - centers[lines[-1][0]].y() < _SAME_LINE:
+                lines[-1].append(widget)
+            else:
+                lines.append([widget])
+        return [widget for line in lines for widget in sorted(line, key=lambda stop: centers[stop].x())]
 
     def _first_in_order(self) -> QWidget | None:
         stops = self._focus_stops()
