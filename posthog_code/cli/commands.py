@@ -19,7 +19,7 @@ from posthog_code.domain.errors import NotFound
 from posthog_code.domain.publishing import NewPullRequest
 from posthog_code.domain.pull_request import PullRequest
 from posthog_code.domain.task import Task, TaskDraft, TaskPhase, Workspace
-from posthog_code.domain.text import MINUS, age
+from posthog_code.domain.text import MINUS, age, plural
 from posthog_code.services.app import Services
 
 Command = Callable[[Services, argparse.Namespace, Output], Awaitable[int]]
@@ -136,8 +136,9 @@ async def show(services: Services, options: argparse.Namespace, output: Output) 
     output.data(row)
     output.text(f"{task.title}\n  {row['repository']}  {task.branch} from {task.base}\n  {task.path}\n  {row['state']}")
     for turn in session.turns if session else ():
-        figures = f"{turn.files} files +{turn.added} {MINUS}{turn.removed}"
-        output.text(f"  turn {turn.number}  {turn.stop_reason or 'running'}  {figures}  {turn.prompt[:60]}")
+        figures = f"{plural(turn.files, 'file')} +{turn.added} {MINUS}{turn.removed}"
+        prompt = " ".join(turn.prompt.split())[:60]
+        output.text(f"  turn {turn.number}  {turn.stop_reason or 'running'}  {figures}  {prompt}")
     return EXIT_OK
 
 
@@ -182,7 +183,8 @@ async def delete(services: Services, options: argparse.Namespace, output: Output
     risk = await services.tasks.risk(task.id)
     await services.tasks.delete(task.id)
     if risk.any:
-        output.text(f"{len(risk.uncommitted)} files and {risk.unpushed_commits} commits are kept in the snapshot.")
+        files, commits = plural(len(risk.uncommitted), "file"), plural(risk.unpushed_commits, "commit")
+        output.text(f"{files} and {commits} are kept in the snapshot.")
     return _told(services, task, output, f"Deleted. posthog-code restore {task.id} undoes it.")
 
 

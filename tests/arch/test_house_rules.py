@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "posthog_code"
 
 LONGEST = 450
-LONGER = {"services/cloud_session.py": 510, "services/cloud_watch.py": 500}
+LONGER: dict[str, int] = {}
 """Files that are longer today, with how long they may be. The list only shrinks."""
 
 LOOP_OWNERS = {"app/loop.py", "app/first_paint.py"}

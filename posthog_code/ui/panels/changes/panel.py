@@ -67,6 +67,7 @@ class ChangesPanel(QWidget):
         self.toolbar = Toolbar(self)
         self.tree = FileTree(self)
         self.view = DiffView(self, now=self._ctx.now)
+        self.setFocusProxy(self.view)
         self.files = Chip("", self, icon="ph.list-bullets", caret=True, name="File")
         self.files.hide()
         self.toolbar.file_slot.addWidget(self.files)
