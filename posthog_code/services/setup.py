@@ -26,6 +26,7 @@ from posthog_code.services.store import Store
 
 WORKTREE, FILES, SCRIPT, CHECKOUT = "worktree", "files", "script", "checkout"
 _SHOWN_LINES = 12
+_NAME_CHARACTERS = 28
 StepAction = Callable[[Task, Repository], Awaitable[str]]
 """Does one step and gives its detail. It may be called again after it was cut short."""
 
@@ -211,7 +212,9 @@ class TaskSetup:
             repository.setup_script, Path(task.path), marked(task_environment(task, repository), task), on_line
         )
         if code:
-            name = repository.setup_script.strip().splitlines()[0]
+            first = repository.setup_script.strip().splitlines()[0]
+            # It heads a narrow card, where a long line would push the exit code out of sight.
+            name = first if len(first) <= _NAME_CHARACTERS else "The set-up script"
             raise Refused(f"{name} failed (exit code {code}).", "The last lines are below.", "\n".join(tail))
         return tail[-1] if tail else ""
 

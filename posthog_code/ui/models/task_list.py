@@ -161,7 +161,7 @@ def task_row(state: AppState, task: Task, section: str, now: float) -> TaskRow:
         word=view.word,
         strong=task.phase is not TaskPhase.ARCHIVED
         and (task.unread or view.attention is Attention.NEEDS_YOU or view.glyph is Glyph.FINISHED),
-        branch=branch or name,
+        branch=cloud_list.who(known) if known and branch in ("", task.base, "main") else branch or name,
         added=task.stat.added,
         removed=task.stat.removed,
         age=age(since),
@@ -189,7 +189,7 @@ def cloud_row(state: AppState, task: CloudTask, section: str, now: float) -> Tas
         glyph=view.glyph,
         word=view.word,
         strong=cloud_lists.is_unread(task),
-        branch=(run.branch if run else "") or who,
+        branch=(run.branch if run and run.branch != run.base else "") or who,
         added=0,
         removed=0,
         age=cloud_list.seen_words(state, state.cloud.fetched_at, now) if stale else age(since),

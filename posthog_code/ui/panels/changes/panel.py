@@ -244,7 +244,7 @@ class ChangesPanel(QWidget):
         self._show_list(found)
         note = self._ctx.services.changes.note(self._task_id) if self._task_id else ""
         self.source.setText(note)
-        self.source.setVisible(bool(note))
+        self.source.setVisible(bool(note and found.files))
         if not found.files:
             self._show_empty()
 

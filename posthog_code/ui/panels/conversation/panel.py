@@ -175,7 +175,9 @@ class ConversationPanel(QWidget):
         state, view = self.ctx.state, self.view
         task = state.tasks.get(view.task_id) if view.task_id else None
         view.worktree = task.path if task else ""
+        view.place = "task worktree"
         if task is not None and task.workspace is Workspace.CLOUD:
+            view.place = "sandbox in the cloud"
             view.worktree = self.ctx.services.sessions.cloud_folder(task.id)
         session = state.session_of(task.id) if task else None
         busy = session is not None and session.phase.busy

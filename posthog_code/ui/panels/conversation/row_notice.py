@@ -31,6 +31,7 @@ LABELS = {
     "copy_details": ("Copy details", "ph.copy"),
 }
 _HEAD = 36
+_STEP_CHARACTERS = 32
 _TONES = {
     "error": ("glyph.failed", "status.failedSoft", "ph.warning-octagon-fill"),
     "warning": ("glyph.waiting", "status.waitingSoft", "ph.warning-octagon-fill"),
@@ -187,7 +188,7 @@ class SetupRow(CardRow):
     def _title(self) -> str:
         failed = next((step for step in self._steps if step.state is StepState.FAILED), None)
         if failed is not None or self._failed:
-            return f"{failed.title if failed else 'Setting up'} did not work"
+            return f"{text.elide_middle(failed.title, _STEP_CHARACTERS) if failed else 'Setting up'} did not work"
         return "Setting up the worktree"
 
     def draw(self, painter: QPainter, look: Theme, exposed: QRectF) -> None:

@@ -84,7 +84,7 @@ class PermissionRow(Row):
         if ask.outside:
             facts.append(("ph.folder-simple", "outside the worktree", "status.waiting"))
         elif self.view.worktree and (ask.command or ask.paths):
-            facts.append(("ph.folder-simple", "task worktree", "text.muted"))
+            facts.append(("ph.folder-simple", self.view.place, "text.muted"))
         if ask.paths and not self._diff:
             shown = [words.relative(path, self.view.worktree) for path in ask.paths[:2]]
             more = f" and {len(ask.paths) - 2} more" if len(ask.paths) > 2 else ""

@@ -18,6 +18,8 @@ class ViewState:
     task_id: TaskId | None = None
     transcript: Transcript = field(default_factory=Transcript)
     worktree: str = ""
+    place: str = "task worktree"
+    """What the agent's folder is called."""
     agent: str = "The agent"
     author: str = "You"
     """Who wrote the first message."""
