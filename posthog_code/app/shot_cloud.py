@@ -115,6 +115,13 @@ async def take_over_missing(studio: Studio) -> None:
     await studio.until(lambda: dialog.places.isVisible())
 
 
+async def send_to_cloud(studio: Studio) -> None:
+    await studio.open_task("Stop double charges")
+    await studio.until(lambda: studio.context.state.account.signed_in)
+    studio.run("cloud.send")
+    await studio.until(lambda: studio.find("sendToCloud"))
+
+
 CLOUD_SCREENS: dict[str, Callable[[Studio], Awaitable[None]]] = {
     "cloud-task": cloud_task,
     "cloud-changes": cloud_changes,
@@ -124,4 +131,5 @@ CLOUD_SCREENS: dict[str, Callable[[Studio], Awaitable[None]]] = {
     "sign-in": sign_in,
     "take-over": take_over,
     "take-over-missing": take_over_missing,
+    "send-to-cloud": send_to_cloud,
 }

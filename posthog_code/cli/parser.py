@@ -13,7 +13,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="posthog-code",
         description="Work with coding agents, each task in its own git worktree. Without a command the window opens.",
-        epilog="Data is kept in POSTHOG_CODE_HOME when that is set.",
+        epilog="posthog-code posthog-code://task/ID shows a cloud task. "
+        "Data is kept in POSTHOG_CODE_HOME when that is set.",
     )
     parser.add_argument("--version", action="version", version=f"posthog-code {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

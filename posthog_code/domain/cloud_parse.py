@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from posthog_code.domain.cloud import Account, CloudArtifact, CloudRunInfo, CloudTask, CloudUser, Organization, Project
 from posthog_code.domain.cloud_requests import CloudEnvironment, CloudModel, GitHubInstallation
+from posthog_code.domain.text import one_line
 
+_REPOSITORY = re.compile(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)+", re.ASCII)
 SECRET_STATE = frozenset({"sandbox_connect_token", "github_user_token"})
 """Keys of a run's state that never leave the parser."""
 
@@ -135,10 +138,10 @@ def task(value: Any, project_id: int = 0) -> CloudTask:
         id=task_id,
         project_id=project_id,
         number=number(data.get("task_number")),
-        slug=text(data.get("slug")),
-        title=text(data.get("title")),
+        slug=one_line(text(data.get("slug")), 80),
+        title=one_line(text(data.get("title"))),
         description=text(data.get("description")),
-        repository=repository.lower(),
+        repository=repository.lower() if _REPOSITORY.fullmatch(repository) else "",
         origin=text(data.get("origin_product")) or "user_created",
         creator=user(data.get("created_by")),
         run=found,

@@ -21,6 +21,12 @@ def slug(text: str, limit: int = 40) -> str:
     return name or (words[0][:limit] if words else "task")
 
 
+def one_line(text: str, limit: int = 255) -> str:
+    """Somebody else's words for a list, a terminal or a file name: printable, in one line, read in one direction."""
+    line = "".join(" " if c.isspace() else c for c in text[: limit * 4] if c.isprintable() or c.isspace())
+    return " ".join(line.split())[:limit]
+
+
 def title_from_prompt(prompt: str, limit: int = 72) -> str:
     """The first line of a prompt, cut at a word."""
     line = next((line.strip() for line in prompt.splitlines() if line.strip()), "New task")

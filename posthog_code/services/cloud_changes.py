@@ -98,7 +98,11 @@ class CloudSource:
             with contextlib.suppress(UserError):
                 known.commit = await self._git.resolve(root, f"refs/remotes/origin/{branch}")
         if known.commit:
-            known.base = await self._git.merge_base(root, base, known.commit)
+            try:
+                known.base = await self._git.merge_base(root, base, known.commit)
+            except UserError as error:
+                known.commit = ""
+                known.note = f"{error.title.rstrip('.')}: this is what the agent's edits tell."
 
 
 class AllChanges(ChangesService):

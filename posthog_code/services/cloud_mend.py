@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from posthog_code.domain.cloud_entries import (
@@ -16,6 +17,9 @@ from posthog_code.domain.cloud_entries import (
 from posthog_code.ports.cloud import Cloud
 from posthog_code.services.cloud_stream import Received, Timed
 
+PAGES = 400
+"""Of one log; each has up to 5,000 entries. What is beyond is left to the stream."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mending:
@@ -27,16 +31,20 @@ class Mending:
     """False when the end of the log is left to the stream."""
 
 
-async def stored_log(cloud: Cloud, task_id: str, run_id: str) -> list[Timed]:
-    """Every page."""
-    found: list[Timed] = []
+async def stored_pages(cloud: Cloud, task_id: str, run_id: str) -> AsyncIterator[list[Timed]]:
+    """The stored log page by page, however many the server says there are."""
     offset = 0
-    while True:
+    for _ in range(PAGES):
         page = await cloud.session_log(task_id, run_id, offset)
-        found += [(frame, at_of(entry)) for entry in page.entries if (frame := frame_of(entry)) is not None]
+        yield [(frame, at_of(entry)) for entry in page.entries if (frame := frame_of(entry)) is not None]
         offset += len(page.entries) + page.broken
         if not page.more or not (page.entries or page.broken):
-            return found
+            return
+
+
+async def stored_log(cloud: Cloud, task_id: str, run_id: str) -> list[Timed]:
+    """Every page."""
+    return [timed async for page in stored_pages(cloud, task_id, run_id) for timed in page]
 
 
 def mend(stored: list[Timed], received: Received, live: bool) -> Mending:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from posthog_code.domain.cloud import CloudRunInfo
-from posthog_code.domain.cloud_entries import Frame, frame_of, holds_prompt
+from posthog_code.domain.cloud_entries import Frame, holds_prompt
 from posthog_code.domain.cloud_errors import MissingArtifacts, NotReady, OutcomeUnknown, RunEnded
 from posthog_code.domain.cloud_facts import CloudFacts
 from posthog_code.domain.cloud_requests import RunRequest
@@ -18,13 +18,16 @@ from posthog_code.domain.errors import InvalidInput, NotFound, Offline, RateLimi
 from posthog_code.domain.ids import MessageId, TaskId
 from posthog_code.domain.state import Topic
 from posthog_code.domain.task import QueuedMessage, Task
-from posthog_code.ports.cloud import CloudFile
+from posthog_code.ports.cloud import Cloud, CloudFile
 from posthog_code.services import edits
+from posthog_code.services.cloud_mend import stored_pages
 from posthog_code.services.cloud_stream import CloudStream
 from posthog_code.services.session_parts import SessionParts
 
 FIRST_WAIT = 2.0
 LONGEST_WAIT = 30.0
+SANDBOX_WAIT = 5.0
+"""The longest wait for a sandbox that is not up: nothing tells when it is."""
 STARTUP_GRACE = 15.0
 """Seconds after which an agent that is up and was not prompted takes our message all the same."""
 
@@ -53,6 +56,9 @@ class Speaker(Protocol):
     def start(self) -> None: ...
 
     def touch(self) -> None: ...
+
+    def rest(self) -> None:
+        """Nothing is left to be sent."""
 
     async def until(self, condition: Callable[[], Any], seconds: float) -> bool: ...
 
@@ -86,9 +92,13 @@ class Sender:
         return self._running is not None and not self._running.done()
 
     @property
+    def pending(self) -> bool:
+        return bool(self._batch())
+
+    @property
     def waiting(self) -> bool:
         """Something is to be sent, by itself."""
-        return self.sending or bool(self._batch())
+        return self.sending or self.pending
 
     def kick(self) -> None:
         if not self.sending and self._batch():
@@ -141,6 +151,7 @@ class Sender:
             else:
                 return  # the next state of the run kicks again
             self._session.touch()
+        self._session.rest()
 
     def _overdue(self) -> bool:
         """The agent is up, but nobody prompts it: then the first prompt is ours."""
@@ -162,7 +173,8 @@ class Sender:
             # It did not arrive (that was made sure of): it is tried again by itself.
             self.problem = error
             self._session.touch()
-            wait = min(LONGEST_WAIT, FIRST_WAIT * 2**self._waits)
+            longest = SANDBOX_WAIT if isinstance(error, NotReady) else LONGEST_WAIT
+            wait = min(longest, FIRST_WAIT * 2 ** min(self._waits, 8))
             self._waits += 1
             if isinstance(error, OutcomeUnknown):
                 self._held = True
@@ -192,15 +204,19 @@ class Sender:
             await self._note_sending(batch, text, task.cloud_run_id)
             try:
                 await self._command(params, command_id)
-            except (RunEnded, NotFound) as ended:
-                if isinstance(ended, RunEnded):
-                    await self._resume(batch)
-                    return
-                raise
+            except RunEnded:
+                await self._resume(batch)
+                return
             except MissingArtifacts:
                 uploaded = await cloud.upload(task.cloud_task_id, task.cloud_run_id, files)
                 await self._command(params | {"artifact_ids": [one.id for one in uploaded]}, command_id)
             await self._done(batch, text, seen=self._arrived.is_set())
+        except OutcomeUnknown:
+            raise
+        except UserError:
+            # It was refused, so it is not there: the next try need not look for it first.
+            session.stream.note("unsent", messages=[m.id for m in batch])
+            raise
         finally:
             self._arrived = None
         await session.until(lambda: session.stream.transcript.running or session.over or bool(session.facts.asks), 5.0)
@@ -250,11 +266,9 @@ class Sender:
     async def _in_log(self, text: str) -> bool:
         task = self._session.task
         cloud = self._parts.cloud(task)
-        offset, more, found = 0, True, 0
-        while more:
-            page = await cloud.session_log(task.cloud_task_id, task.cloud_run_id, offset)
-            offset, more = offset + len(page.entries) + page.broken, page.more
-            found += self._count((frame for entry in page.entries if (frame := frame_of(entry)) is not None), text)
+        found = 0
+        async for page in stored_pages(cloud, task.cloud_task_id, task.cloud_run_id):
+            found += self._count((frame for frame, _ in page), text)
         return found > self._before.get(text, 0)
 
     # -- a new run ---------------------------------------------------------------------------------------------
@@ -265,13 +279,15 @@ class Sender:
         cloud = self._parts.cloud(task)
         text = _combined(batch)
         newest = (await cloud.task(task.cloud_task_id)).run
-        if newest is not None and newest.id != task.cloud_run_id and not newest.over:
+        if newest is not None and newest.id != task.cloud_run_id:
             # Somebody went on already, perhaps we before a crash: its first message tells.
-            ours = any(p.get("run") == task.cloud_run_id for _, p in session.stream.notes("resuming"))
-            if ours and text.strip() and text.strip() in str(newest.state.get("pending_user_message") or ""):
+            begun = any(p.get("run") == task.cloud_run_id for _, p in session.stream.notes("resuming"))
+            ours = begun and text.strip() and text.strip() in str(newest.state.get("pending_user_message") or "")
+            if ours:
                 await self._done(batch, text, seen=True)
-            await session.switch(newest.id)
-            return
+            if ours or not newest.over:
+                await session.switch(newest.id)
+                return
         never_up = info is not None and info.status == "failed" and not session.facts.started
         if never_up and not self._fresh:
             raise InvalidInput(
@@ -295,15 +311,26 @@ class Sender:
         try:
             made = (await cloud.run_task(task.cloud_task_id, request)).run
         except OutcomeUnknown:
-            await asyncio.sleep(min(1.0, self.patience / 4))
-            made = (await cloud.task(task.cloud_task_id)).run
-            if made is None or made.id == task.cloud_run_id:
-                made = (await cloud.run_task(task.cloud_task_id, request)).run
+            made = await self._new_run(cloud, task) or (await cloud.run_task(task.cloud_task_id, request)).run
         if made is None:
             raise Offline("The cloud did not say which run goes on.", "It is tried again in a while.")
         self._fresh = False
         await self._done(batch, text, seen=True)
         await session.switch(made.id)
+
+    async def _new_run(self, cloud: Cloud, task: Task) -> CloudRunInfo | None:
+        """The run that was asked for without an answer, if it comes to be. Raises what the look does: while it cannot be
+        known, nothing is asked for again."""
+        loop = asyncio.get_running_loop()
+        deadline, wait = loop.time() + self.patience, self.patience / 20
+        while True:
+            await asyncio.sleep(wait)
+            found = (await cloud.task(task.cloud_task_id)).run
+            if found is not None and found.id != task.cloud_run_id:
+                return found
+            if loop.time() >= deadline:
+                return None
+            wait *= 2
 
     # -- records -----------------------------------------------------------------------------------------------
 
@@ -319,7 +346,7 @@ class Sender:
         """Whether an earlier try left this machine and its end is not known."""
         ids = {m.id for m in batch}
         pending: dict[str, Any] | None = None
-        for name, params in self._session.stream.notes("sending", "sent"):
+        for name, params in self._session.stream.notes("sending", "sent", "unsent"):
             messages = params.get("messages")
             if not isinstance(messages, list) or not ids.intersection(messages):
                 continue

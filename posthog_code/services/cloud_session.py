@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from posthog_code.domain.cloud import NOT_STARTED, CloudRunInfo
@@ -129,6 +129,27 @@ class CloudSession:
         if not self._viewers and not self._sender.waiting:
             await self._stop_watching()
 
+    def rest(self) -> None:
+        """What had to be sent is sent: without a viewer nobody needs to be told more."""
+        if not self._viewers and not self._closed:
+            self._scope.spawn(self._rest(), "rest")
+
+    async def _rest(self) -> None:
+        if not self._viewers and not self._sender.pending:
+            await self._stop_watching()
+
+    async def reconnect(self) -> None:
+        """Follow the run with the credentials of now."""
+        await self._stop_watching()
+        if self._viewers or self._sender.waiting:
+            self.start()
+
+    async def disconnect(self, why: UserError) -> None:
+        """Stop following, and say why."""
+        if self._watching is not None:
+            await self._stop_watching()
+            self.link(Link.LOST, why, self._heard_at)
+
     def start(self) -> None:
         """Watch, whether somebody looks or not, until there is nothing left to do."""
         if self._closed:
@@ -170,10 +191,10 @@ class CloudSession:
             self._facts.permission(params)
 
     async def _stop_watching(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
-            self._watching, self._watch = None, None
+        watching, self._watching, self._watch = self._watching, None, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.wait([watching])
         self._link = Link.CONNECTING
 
     def retry_link(self) -> None:
@@ -243,7 +264,7 @@ class CloudSession:
 
     def _show_alone(self, event: dict[str, Any]) -> None:
         """The agent's own request did not come: the permission is shown by what the stream said of it."""
-        if self._facts.permission(event) or self.over or self._watch is None:
+        if self._closed or self._facts.permission(event) or self.over or self._watch is None:
             return
         params = {"toolCall": event.get("toolCall"), "options": event.get("options")}
         frame = {
@@ -305,15 +326,19 @@ class CloudSession:
 
     async def started(self) -> None:
         """Until the agent is up, or cannot be."""
-        self.start()
-        while not (self._facts.started or self.over or self._link in (Link.LOST, Link.GONE)):
-            await self._change()
+        await self._seen_through(lambda: self._facts.started or self.over)
 
     async def idle(self) -> None:
         """Until no turn runs and nothing waits, as far as can be told."""
-        self.start()
-        while self.busy and self._link not in (Link.LOST, Link.GONE):
-            await self._change()
+        await self._seen_through(lambda: not self.busy)
+
+    async def _seen_through(self, condition: Callable[[], bool]) -> None:
+        self.watch()
+        try:
+            while not condition() and self._link not in (Link.LOST, Link.GONE):
+                await self._change()
+        finally:
+            await self.unwatch()
 
     async def stop_turn(self) -> None:
         """Stop the running turn; run and sandbox stay. What is queued waits for the person."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from posthog_code.domain.errors import InvalidInput, NotFound
+from posthog_code.domain.errors import InvalidInput, NotFound, UserError
 from posthog_code.domain.ids import MessageId, RequestId, TaskId
 from posthog_code.domain.task import QueuedMessage, Task, TaskPhase, Workspace
 from posthog_code.domain.transcript import Transcript
+from posthog_code.services.cloud_link import Link
 from posthog_code.services.cloud_session import CloudSession
 from posthog_code.services.session_parts import SessionParts
 from posthog_code.services.sessions import CONTINUE, Sessions
@@ -66,8 +67,20 @@ class AllSessions(Sessions):
     def reached_cloud(self) -> None:
         """The cloud answers: sessions that had given up, or wait, try now."""
         for cloud in self._clouds.values():
-            if cloud.link_state.value in ("lost", "broken"):
+            if cloud.link_state in (Link.LOST, Link.BROKEN):
                 cloud.retry_link()
+
+    async def signed_in(self, anew: bool) -> None:
+        """Credentials were replaced: those that had given up follow their runs with the new ones; with `anew`, because
+        somebody else is signed in now, all of them do."""
+        for cloud in tuple(self._clouds.values()):
+            if anew or cloud.link_state is Link.LOST:
+                await cloud.reconnect()
+
+    async def signed_out(self, why: UserError) -> None:
+        """Nobody is signed in: what is followed belongs to nobody here any more."""
+        for cloud in tuple(self._clouds.values()):
+            await cloud.disconnect(why)
 
     async def leave(self, task_id: TaskId) -> None:
         """Stop watching for good: the task goes on here, or is gone."""

@@ -57,6 +57,8 @@ class CloudTasks:
         self._polling: asyncio.Task[None] | None = None
         self._fetching = asyncio.Lock()
         self.fetches = 0
+        self._who = ("", "")
+        """Host and user that the last change of the account left."""
         account.on_change(self._account_changed)
 
     @property
@@ -197,8 +199,18 @@ class CloudTasks:
         account = self._account.account
         if not account.signed_in or account.project_id != self.list.project_id:
             self._scope.spawn(self._forget_list(account.project_id), "cloud-forget")
-        if account.signed_in:
+        who = (account.host, account.user.uuid or str(account.user.id)) if account.signed_in else ("", "")
+        before, self._who = self._who, who
+        self._scope.spawn(self._follow_account(account.signed_in, who != before), "cloud-account")
+
+    async def _follow_account(self, signed_in: bool, anew: bool) -> None:
+        if signed_in:
+            await self._sessions.signed_in(anew)
             self._sessions.reached_cloud()
+        else:
+            await self._sessions.signed_out(
+                NotSignedIn("You are signed out of PostHog.", "Sign in to follow this run.")
+            )
 
     async def _forget_list(self, project_id: int) -> None:
         await self._store.update(

@@ -224,6 +224,9 @@ class FakeWatching(Notes):
     async def unwatch(self, task_id: TaskId) -> None:
         self.watched.remove(task_id)
 
+    async def retry_turn(self, task_id: TaskId) -> None:
+        self.note("retry_turn", task_id)
+
     async def stop(self, task_id: TaskId) -> None:
         self.note("stop", task_id)
 

@@ -11,6 +11,7 @@ from posthog_code.domain.errors import NotFound
 from posthog_code.domain.ids import SessionId, TaskId
 from posthog_code.domain.session import Session, SessionPhase
 from posthog_code.domain.state import AppState, Topic
+from posthog_code.ui.cloud.link_bar import LinkBar
 from posthog_code.ui.cloud.links import open_link
 from posthog_code.ui.cloud.watching import CloudWatch
 from posthog_code.ui.models import cloud_list
@@ -21,6 +22,7 @@ from posthog_code.ui.shell.panels import Panels
 from posthog_code.ui.theme.glyphs import Glyph
 from tests.ui.cloud_world import ME, cloud_context, cloud_state, cloud_task, cloud_tasks, opened
 from tests.ui.shell_world import NOW, ToastNotes, permission
+from tests.ui.test_palette import FakePanel
 
 
 def rows_of(state: AppState, **more) -> dict[str, TaskRow]:
@@ -127,7 +129,7 @@ def test_news_of_the_persons_own_waits_for_them():
 
 def test_the_window_opens_a_row_and_shows_who_is_signed_in(qtbot):
     ctx = cloud_context()
-    window = MainWindow(ctx, Panels({}))
+    window = MainWindow(ctx, Panels({"conversation": FakePanel}))
     qtbot.addWidget(window)
     window.show()
     sidebar = window.sidebar
@@ -172,7 +174,7 @@ def test_links_open_tasks_and_say_what_is_wrong(qtbot):
 def test_what_is_watched(qtbot):
     mine = cloud_task("c5", "Mine at work", creator=ME)
     ctx = cloud_context(cloud_state(*cloud_tasks(), mine))
-    window = MainWindow(ctx, Panels({}))
+    window = MainWindow(ctx, Panels({"conversation": FakePanel}))
     qtbot.addWidget(window)
     window.show()
     CloudWatch(ctx, window)
@@ -190,3 +192,29 @@ def test_what_is_watched(qtbot):
     services.store.touch(Topic("cloud"))
     ctx.bridge.flush()
     assert services.called("cloud.open") == [("c5", "")]
+
+
+def test_a_broken_line_to_the_run_is_told_above_the_composer(qtbot):
+    task = opened(known := cloud_tasks()[0])
+    session = Session(
+        task.session_id,
+        task.id,
+        "cloud",
+        phase=SessionPhase.WORKING,
+        error="eu.posthog.com does not answer.",
+        error_hint="It is tried again.",
+        synced_at=NOW - 240,
+    )
+    state = cloud_state(known)
+    state = replace(state, tasks={task.id: task}, sessions={session.id: session})
+    ctx = cloud_context(state)
+    bar = LinkBar(ctx)
+    qtbot.addWidget(bar)
+    bar.show_task(task.id)
+    assert not bar.isHidden() and bar.label.text() == "eu.posthog.com does not answer. It is tried again."
+    bar.again.click()
+    assert ctx.services.called("retry_turn") == [(task.id,)]
+    healed = replace(session, error="", error_hint="", synced_at=0.0)
+    ctx.services.store.state = replace(state, sessions={session.id: healed})
+    bar.show_task(task.id)
+    assert bar.isHidden()

@@ -14,10 +14,11 @@ from posthog_code.adapters.posthog.api import PostHogCloud
 from posthog_code.adapters.posthog.hosts import origin_of, region_of
 from posthog_code.adapters.posthog.http import ClientFactory, Http, Log, make_client
 from posthog_code.adapters.posthog.loopback import PORTS
-from posthog_code.adapters.posthog.tokens import Secret, Tokens, signed_out
+from posthog_code.adapters.posthog.tokens import Secret, Tokens, is_token, signed_out
 from posthog_code.domain import cloud_parse
 from posthog_code.domain.cloud import Account
-from posthog_code.domain.errors import InvalidInput, NotSignedIn, Offline, RateLimited, Refused, UserError
+from posthog_code.domain.cloud_errors import MissingScope
+from posthog_code.domain.errors import InvalidInput, NotSignedIn, Refused, UserError
 from posthog_code.ports.cloud import OpenBrowser, SignIn
 from posthog_code.ports.forge import Secrets
 
@@ -62,7 +63,7 @@ class PostHogAccount:
         )
         if request.api_key:
             key = request.api_key.strip()
-            if not key or any(c.isspace() or not c.isprintable() for c in key):
+            if not is_token(key):
                 raise InvalidInput("This is no API key.", "Copy it as one line from PostHog's settings.")
             trial = Tokens(http, self._secrets, self._folder)
             trial.use_key(key)
@@ -76,10 +77,22 @@ class PostHogAccount:
             secret, grant = await oauth.browser_flow(
                 http, client_id, open_browser, ports=self._ports, timeout=self._flow_timeout, sleep=self._sleep
             )
-            await tokens.adopt(secret, grant)
+            trial = Tokens(http, self._secrets, self._folder, memory_only=True, sleep=self._sleep)
+            await trial.adopt(secret, grant)
             account = replace(account, login="oauth", client_id=client_id)
-            account = await self._identify(account, tokens)
-        self._origin, self._tokens = origin, tokens
+            try:
+                account = await self._identify(account, trial)
+                await tokens.adopt(trial.secret or secret, grant)
+            except UserError:
+                # Nobody is signed in: the server must not think so either.
+                await self._revoke(http, trial.secret or secret, trial.access_token)
+                raise
+        before, self._tokens = self._tokens, tokens
+        old, self._origin = self._origin, origin
+        if before is not None:
+            access = before.access_token
+            left = await before.forget(replaced=old == origin and request.keep)
+            await self._revoke(self._http(old), left, access)
         return account
 
     async def sign_out(self, account: Account) -> bool:
@@ -92,6 +105,10 @@ class PostHogAccount:
             return True
         access = tokens.access_token
         secret = await tokens.forget()
+        return await self._revoke(http, secret, access)
+
+    async def _revoke(self, http: Http, secret: Secret | None, access: str) -> bool:
+        """False when the server could not be told."""
         told = True
         if secret is not None and secret.refresh_token:
             for token in filter(None, (secret.refresh_token, access)):
@@ -103,6 +120,8 @@ class PostHogAccount:
 
     async def restore(self, account: Account) -> Account:
         key = self._env.get("POSTHOG_API_KEY", "").strip()
+        if key and not is_token(key):
+            return replace(_signed_out(account), problem="POSTHOG_API_KEY holds no API key.")
         if key:
             origin = origin_of(self._env.get("POSTHOG_HOST", "") or account.host or "us")
             tokens = Tokens(self._http(origin), self._secrets, self._folder)
@@ -119,9 +138,11 @@ class PostHogAccount:
         self._origin, self._tokens = origin, tokens
         try:
             return await self._identify(account, tokens)
+        except MissingScope as error:
+            return replace(account, problem=error.title)
         except NotSignedIn as error:
             return replace(_signed_out(account), problem=error.title)
-        except (Offline, RateLimited) as error:
+        except UserError as error:
             return replace(account, problem=error.title)
 
     async def identity(self, account: Account) -> Account:

@@ -10,8 +10,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from posthog_code.adapters.posthog import uploads
+from posthog_code.adapters.posthog.answers import Answer
 from posthog_code.adapters.posthog.errors import command_error, not_posthog, rpc_error
-from posthog_code.adapters.posthog.http import Answer, Http, TokenSource
+from posthog_code.adapters.posthog.hosts import is_safe
+from posthog_code.adapters.posthog.http import Http, TokenSource
 from posthog_code.adapters.posthog.sse import SseParser
 from posthog_code.domain import cloud_parse as parse
 from posthog_code.domain.cloud import CloudArtifact, CloudRunInfo, CloudTask
@@ -205,7 +207,7 @@ class PostHogCloud:
             try:
                 answer = await self._get(self._at(task_id, run_id, "stream_token/"))
                 base, token = (parse.text(parse.mapping(answer.body).get(k)) for k in ("stream_base_url", "token"))
-                if base.startswith("https://" if self._http.origin.startswith("https://") else "http") and token:
+                if is_safe(base) and token.isascii() and token.isprintable() and token:
                     return base.rstrip("/"), token
             except (NotFound, InvalidInput):
                 pass

@@ -33,6 +33,7 @@ _SCOPE = re.compile(r"\b([a-z][a-z_]*:(?:read|write|\*))(?![a-z])")
 _WAIT = re.compile(r"available in (\d+) second", re.IGNORECASE)
 DEFAULT_WAIT = 10.0
 """Seconds to leave a server alone that asks for it without saying for how long."""
+LONGEST_WAIT = 3600.0
 
 
 def said(body: Any) -> str:
@@ -59,14 +60,19 @@ def retry_after(headers: Mapping[str, str], body: Any, now: float, skew: float =
     told = headers.get("retry-after", "").strip()
     if told:
         try:
-            return now + max(0.0, float(told))
+            return _bounded(now, now + float(told))
         except ValueError:
             try:
-                return parsedate_to_datetime(told).timestamp() - skew
-            except (ValueError, TypeError):
+                return _bounded(now, parsedate_to_datetime(told).timestamp() - skew)
+            except (ValueError, TypeError, OverflowError):
                 pass
     match = _WAIT.search(said(body))
-    return now + int(match[1]) if match else 0.0
+    return _bounded(now, now + float(match[1])) if match else 0.0
+
+
+def _bounded(now: float, until: float) -> float:
+    """Whatever the server says, a person's work goes on within the hour."""
+    return min(max(until, now), now + LONGEST_WAIT) if until == until else now
 
 
 def http_error(

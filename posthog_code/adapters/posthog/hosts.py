@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from posthog_code.domain.errors import InvalidInput
@@ -28,7 +29,7 @@ def origin_of(words: str) -> str:
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError as error:
         raise InvalidInput(f"“{words}” is no address of a PostHog.", "Use us, eu, or a URL.") from error
-    if not host or parts.scheme not in ("http", "https") or any(c.isspace() for c in words):
+    if not host or parts.scheme not in ("http", "https") or any(c.isspace() or c == "\\" for c in words):
         raise InvalidInput(f"“{words}” is no address of a PostHog.", "Use us, eu, or a URL.")
     if host in _ALIASES:
         return REGIONS[_ALIASES[host]]
@@ -46,7 +47,22 @@ def region_of(origin: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name, perhaps one that begins like an address
+
+
+def is_safe(url: str) -> bool:
+    """Whether something that is nobody else's business may travel there: by https, or without leaving this machine."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
 def same_origin(one: str, other: str) -> bool:

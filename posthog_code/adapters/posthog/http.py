@@ -9,15 +9,15 @@ import random
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from posthog_code import __version__
+from posthog_code.adapters.posthog.answers import Answer, TooLarge, live_bytes, parsed, read_body
 from posthog_code.adapters.posthog.errors import http_error, looks_like_page, not_posthog
-from posthog_code.adapters.posthog.hosts import same_origin
+from posthog_code.adapters.posthog.hosts import is_safe, same_origin
 from posthog_code.adapters.posthog.redact import place, redact
 from posthog_code.domain.cloud_errors import OutcomeUnknown
 from posthog_code.domain.errors import Offline, RateLimited, UserError
@@ -31,6 +31,15 @@ AT_ONCE = 6
 REDIRECTS = 3
 STREAM_SILENCE = 70.0
 """Seconds without a byte after which a stream is taken for dead: three keep-alives missed, and some."""
+ANSWER_LIMIT = 64 * 1024 * 1024
+"""Bytes of an answer that is parsed, unpacked; a page of a log has at most 16 MiB."""
+RAW_LIMIT = 256 * 1024 * 1024
+"""Bytes of a whole log or of a file."""
+ERROR_LIMIT = 100_000
+LONGEST_ANSWER = 600.0
+"""Seconds for one answer, however steadily it drips."""
+LONGEST_BLOCK = 3600.0
+"""Seconds for which a server can keep us from asking."""
 
 Log = Callable[[str], None]
 ClientFactory = Callable[[], "httpx.AsyncClient"]
@@ -44,16 +53,6 @@ class TokenSource(Protocol):
 
     async def instead_of(self, refused: str) -> str:
         """Another token after the server refused this one. Raises NotSignedIn when there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    body: Any
-    """Parsed JSON, or the text."""
-    data: bytes = b""
 
 
 def make_client() -> httpx.AsyncClient:
@@ -120,7 +119,7 @@ class Http:
         query = {key: value for key, value in (params or {}).items() if value not in (None, "")}
         if query:
             url += ("&" if "?" in url else "?") + urlencode(query)
-        if self._blocked_until > self._now() and method == "GET":
+        if self._now() < self._blocked_until <= self._now() + LONGEST_BLOCK and method == "GET":
             raise RateLimited(
                 f"{self.host} asks to wait.",
                 f"It is asked again in {max(1, round(self._blocked_until - self._now()))} s.",
@@ -133,11 +132,12 @@ class Http:
         elif body is not None:
             content, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
         token = await tokens.token() if tokens else ""
+        most = RAW_LIMIT if raw else ANSWER_LIMIT
         # A command may be answered only when the agent's turn ends: it must not hold up anything else.
-        answer = await self._waiting(timeout > 60, method, url, content, headers, token, timeout)
+        answer = await self._waiting(timeout > 60, method, url, content, headers, token, timeout, most)
         if answer.status == 401 and tokens is not None:
             token = await tokens.instead_of(token)
-            answer = await self._waiting(timeout > 60, method, url, content, headers, token, timeout)
+            answer = await self._waiting(timeout > 60, method, url, content, headers, token, timeout, most)
         if answer.status >= 400:
             raise self._failed(answer, method, error)
         self._limits = 0
@@ -167,43 +167,42 @@ class Http:
                         token = await tokens.instead_of(token)
                         continue
                     if response.status_code != 200:
-                        data = (await response.aread())[:100_000]
-                        answer = _answer(response, data)
+                        answer = parsed(response, await read_body(response, ERROR_LIMIT, cut=True))
                         if answer.status >= 400:
                             raise self._failed(answer, "GET", None)
                         raise not_posthog(self.host, f"HTTP {answer.status}")
                     if "event-stream" not in response.headers.get("content-type", ""):
                         raise not_posthog(self.host, str(response.headers.get("content-type", ""))[:200])
-                    yield _bytes(response, self.host)
+                    yield live_bytes(response, self.host)
                     return
-            except (httpx.TransportError, httpx.InvalidURL) as failure:
+            except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as failure:
                 raise self._offline(failure) from failure
 
     async def send_form(self, url: str, fields: Mapping[str, str], name: str, data: bytes, kind: str) -> None:
         """A multipart upload to object storage; nothing of ours goes with it. Raises as `call`."""
         import httpx
 
+        if not is_safe(url):
+            raise not_posthog(self.host, f"files are to be sent without encryption to {place(url, self.origin)}")
         client = await self._open()
         started = time.monotonic()
+        timeout = httpx.Timeout(300.0, connect=10.0)
+        files = {"file": (name, data, kind)}
         try:
-            response = await client.post(
-                url, data=dict(fields), files={"file": (name, data, kind)}, timeout=httpx.Timeout(300.0, connect=10.0)
-            )
-        except (httpx.TransportError, httpx.InvalidURL) as failure:
+            async with client.stream("POST", url, data=dict(fields), files=files, timeout=timeout) as response:
+                words = (await read_body(response, ERROR_LIMIT, cut=True)).decode("utf-8", "replace")[:1000]
+        except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as failure:
             raise self._offline(failure) from failure
         self._report("POST", url, str(response.status_code), started)
         if response.status_code >= 300:
-            raise http_error(
-                response.status_code if response.status_code >= 400 else 502,
-                {},
-                response.text[:1000],
-                now=self._now(),
-                host=urlsplit(url).netloc,
-            )
+            status = response.status_code if response.status_code >= 400 else 502
+            raise http_error(status, {}, words, now=self._now(), host=urlsplit(url).netloc)
 
     async def fetch(self, url: str) -> bytes:
         """A signed URL of object storage, without our credentials."""
-        answer = await self._waiting(False, "GET", url, None, {}, "", 300.0)
+        if not is_safe(url):
+            raise not_posthog(self.host, f"a file without encryption at {place(url, self.origin)}")
+        answer = await self._waiting(False, "GET", url, None, {}, "", 300.0, RAW_LIMIT)
         if answer.status >= 300:
             raise self._failed(answer, "GET", None)
         return answer.data
@@ -216,15 +215,23 @@ class Http:
     # -- one request -------------------------------------------------------------------------------------------
 
     async def _waiting(
-        self, long: bool, method: str, url: str, content: bytes | None, headers: dict[str, str], token: str, wait: float
+        self,
+        long: bool,
+        method: str,
+        url: str,
+        content: bytes | None,
+        headers: dict[str, str],
+        token: str,
+        wait: float,
+        most: int,
     ) -> Answer:
         if long:
-            return await self._send(method, url, content, headers, token, wait)
+            return await self._send(method, url, content, headers, token, wait, most)
         async with self._slots:
-            return await self._send(method, url, content, headers, token, wait)
+            return await self._send(method, url, content, headers, token, wait, most)
 
     async def _send(
-        self, method: str, url: str, content: bytes | None, headers: dict[str, str], token: str, wait: float
+        self, method: str, url: str, content: bytes | None, headers: dict[str, str], token: str, wait: float, most: int
     ) -> Answer:
         import httpx
 
@@ -236,14 +243,19 @@ class Http:
             attempt += 1
             started = time.monotonic()
             try:
-                response = await self._follow(client, method, url, content, own, timeout)
-            except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as failure:
+                async with asyncio.timeout(max(LONGEST_ANSWER, wait + 60.0)):
+                    response, data = await self._follow(client, method, url, content, own, timeout, most)
+            except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError, TimeoutError, TooLarge) as failure:
                 self._report(method, url, f"failed: {type(failure).__name__}", started)
                 permanent = isinstance(failure, httpx.InvalidURL | httpx.UnsupportedProtocol)
-                if method == "GET" and attempt < ATTEMPTS and not permanent:
+                too_large = isinstance(failure, TooLarge)
+                if method == "GET" and attempt < ATTEMPTS and not (permanent or too_large):
                     await self._sleep(_backoff(attempt))
                     continue
                 never_sent = isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+                if method == "GET" and too_large:
+                    words = f"{self.host} sent more than can be taken."
+                    raise Offline(words, "It is tried again in a while.", str(failure)) from failure
                 if method == "GET" or never_sent or permanent:
                     raise self._offline(failure) from failure
                 raise OutcomeUnknown(
@@ -256,7 +268,7 @@ class Http:
             if method == "GET" and response.status_code >= 500 and attempt < ATTEMPTS:
                 await self._sleep(_backoff(attempt))
                 continue
-            return _answer(response, response.content)
+            return parsed(response, data)
 
     async def _follow(
         self,
@@ -266,21 +278,23 @@ class Http:
         content: bytes | None,
         headers: dict[str, str],
         timeout: httpx.Timeout,
-    ) -> httpx.Response:
+        most: int,
+    ) -> tuple[httpx.Response, bytes]:
         """Follow redirects: of writes only those that keep the method, and never with the token to another origin."""
         own = dict(headers)
+        allowed = (301, 302, 303, 307, 308) if method == "GET" else (307, 308)
         for _ in range(REDIRECTS):
-            response = await client.request(method, url, content=content, headers=own, timeout=timeout)
-            allowed = (301, 302, 303, 307, 308) if method == "GET" else (307, 308)
+            async with client.stream(method, url, content=content, headers=own, timeout=timeout) as response:
+                data = await read_body(response, most)
             if response.status_code not in allowed or "location" not in response.headers:
-                return response
+                break
             target = urljoin(url, response.headers["location"])
             if not same_origin(url, target):
-                if method != "GET":
-                    return response
+                if method != "GET" or not is_safe(target):
+                    break
                 own.pop("Authorization", None)
             url = target
-        return response
+        return response, data
 
     async def _open(self) -> httpx.AsyncClient:
         async with self._starting:
@@ -307,7 +321,7 @@ class Http:
         if isinstance(failure, RateLimited):
             self._limits += 1
             if "retry-after" not in answer.headers:
-                failure.until = max(failure.until, self._now() + min(30.0, 2.0**self._limits))
+                failure.until = max(failure.until, self._now() + min(30.0, 2.0 ** min(self._limits, 5)))
             self._blocked_until = max(self._blocked_until, failure.until)
         return failure
 
@@ -321,45 +335,12 @@ class Http:
     def _note_clock(self, date: str) -> None:
         try:
             self.skew = parsedate_to_datetime(date).timestamp() - self._now()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             pass
 
     def _report(self, method: str, url: str, outcome: str, started: float | None) -> None:
         took = "" if started is None else f" {round((time.monotonic() - started) * 1000)} ms"
         self._log(redact(f"{method} {place(url, self.origin)} {outcome}{took}"))
-
-
-async def _bytes(response: httpx.Response, host: str) -> AsyncGenerator[bytes, None]:
-    import httpx
-
-    chunks = response.aiter_bytes()
-    try:
-        async for chunk in chunks:
-            yield chunk
-    except (httpx.TransportError, httpx.DecodingError, httpx.StreamError) as failure:
-        raise Offline(
-            f"The connection to {host} broke.", "It is opened again.", f"{type(failure).__name__}: {failure}"
-        ) from failure
-    finally:
-        # httpx reads through generators inside each other. Those that are left in the middle would be closed by another
-        # task, which anyio refuses: with the connection closed, reading on ends all of them here.
-        await response.aclose()
-        with suppress(httpx.HTTPError, httpx.StreamError):
-            async for _ in chunks:
-                pass
-
-
-def _answer(response: httpx.Response, data: bytes) -> Answer:
-    headers = {key.lower(): value for key, value in response.headers.items()}
-    body: Any = ""
-    if "json" in headers.get("content-type", "") or data[:1] in (b"{", b"["):
-        try:
-            body = json.loads(data)
-        except (ValueError, RecursionError):
-            body = data[:4000].decode("utf-8", "replace")
-    else:
-        body = data[:4000].decode("utf-8", "replace")
-    return Answer(response.status_code, headers, body, data)
 
 
 def _backoff(attempt: int) -> float:

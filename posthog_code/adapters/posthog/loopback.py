@@ -86,7 +86,7 @@ class Loopback:
         query = {key: values[0] for key, values in parse_qs(target.query).items()}
         if "code" not in query and "error" not in query:
             return "400 Bad Request", "This is no answer to a sign-in."
-        if not hmac.compare_digest(query.get("state", ""), self._state):
+        if not hmac.compare_digest(query.get("state", "").encode(), self._state.encode()):
             # Not of this flow: somebody else's page must not be able to sign this app in, or to end the flow.
             return "400 Bad Request", "This sign-in was not started here. Go back to PostHog Code and try again."
         if not self._answer.done():

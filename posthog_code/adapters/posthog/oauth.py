@@ -9,8 +9,9 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlencode
 
+from posthog_code.adapters.posthog.answers import Answer
 from posthog_code.adapters.posthog.errors import said
-from posthog_code.adapters.posthog.http import Answer, Http
+from posthog_code.adapters.posthog.http import Http
 from posthog_code.adapters.posthog.loopback import PORTS, Loopback, redirect_uri
 from posthog_code.adapters.posthog.tokens import TOKEN_PATH, TRIES, Grant, Secret
 from posthog_code.domain.errors import Offline, Refused, UserError
@@ -109,7 +110,7 @@ async def browser_flow(
     if "error" in query:
         if query["error"] == "access_denied":
             raise Refused(
-                "You did not allow the sign-in.", "Try again to allow it.", query.get("error_description", "")
+                "You did not allow the sign-in.", "Try again to allow it.", query.get("error_description", "")[:300]
             )
         words = query.get("error_description") or query["error"]
         raise Refused(f"{http.host} refused the sign-in.", "Try again.", words[:300])

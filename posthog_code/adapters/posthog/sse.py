@@ -84,7 +84,7 @@ class SseParser:
             return
         event.any = event.any or name in (b"data", b"event")
         if name == b"data":
-            event.size += len(value)
+            event.size += len(value) + 1  # also of nothing: lines without end must not pile up
             event.cut = event.cut or cut or event.size > EVENT_LIMIT
             if event.cut:
                 event.data = event.data[:1] or [value[:200]]

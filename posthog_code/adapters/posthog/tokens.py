@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from posthog_code.adapters.posthog.answers import Answer
 from posthog_code.adapters.posthog.errors import said
-from posthog_code.adapters.posthog.http import Answer, Http
+from posthog_code.adapters.posthog.http import Http
 from posthog_code.domain.errors import NotSignedIn, Offline, UserError
 from posthog_code.ports.forge import Secrets
 
@@ -24,6 +25,8 @@ EARLY = 60.0
 """Seconds of lifetime below which a token is refreshed before it is used."""
 TRIES = (1.0, 2.0, 5.0)
 """Waits between attempts when the server fails."""
+LEAVE_WAIT = 10.0
+"""Seconds that a sign-out waits for a refresh that is under way."""
 
 
 @dataclass(slots=True)
@@ -64,7 +67,7 @@ class Grant:
 
     @staticmethod
     def of(body: Any) -> Grant | None:
-        if not isinstance(body, Mapping) or not isinstance(body.get("access_token"), str):
+        if not isinstance(body, Mapping) or not is_token(body.get("access_token")):
             return None
         lifetime = body.get("expires_in")
         teams = body.get("scoped_teams")
@@ -75,6 +78,11 @@ class Grant:
             scopes=tuple(str(body.get("scope") or "").split()),
             teams=tuple(t for t in teams if isinstance(t, int)) if isinstance(teams, list) else (),
         )
+
+
+def is_token(value: Any) -> bool:
+    """Whether it can travel in a header."""
+    return isinstance(value, str) and bool(value) and value.isascii() and value.isprintable() and " " not in value
 
 
 def keyring_name(origin: str) -> str:
@@ -104,6 +112,8 @@ class Tokens:
         self._secret: Secret | None = None
         self._access = ""
         self._good_until = (0.0, 0.0)
+        self._leaving = False
+        """Signed out, or replaced by another sign-in: nothing is kept any more."""
         self.scopes: tuple[str, ...] = ()
         self.teams: tuple[int, ...] = ()
         self.refreshes = 0
@@ -123,18 +133,32 @@ class Tokens:
 
     async def adopt(self, secret: Secret, grant: Grant | None) -> None:
         """A fresh sign-in. Durable before it is used; raises Refused without a keyring (unless memory_only)."""
-        if not self.memory_only:
-            await self._secrets.set(keyring_name(self._http.origin), secret.dump())
+        async with self._alone():
+            if not self.memory_only:
+                await self._secrets.set(keyring_name(self._http.origin), secret.dump())
         self._secret = secret
         if grant is not None:
             self._take(grant)
 
-    async def forget(self) -> Secret | None:
-        """Drop everything here; gives what there was."""
+    async def forget(self, *, replaced: bool = False) -> Secret | None:
+        """Drop everything here; gives what there was. `replaced`: the keyring holds another sign-in already."""
+        self._leaving, self._access = True, ""
+        try:
+            # A refresh that is under way ends first: what it brings must be revoked too, and not be kept.
+            async with asyncio.timeout(LEAVE_WAIT), self._single, self._alone():
+                return await self._drop(replaced)
+        except TimeoutError:
+            return await self._drop(replaced)
+
+    async def _drop(self, replaced: bool) -> Secret | None:
         secret, self._secret, self._access = self._secret, None, ""
-        if not self.memory_only:
+        if not self.memory_only and not replaced:
             await self._secrets.delete(keyring_name(self._http.origin))
         return secret
+
+    @property
+    def secret(self) -> Secret | None:
+        return self._secret
 
     @property
     def access_token(self) -> str:
@@ -144,7 +168,7 @@ class Tokens:
 
     async def token(self) -> str:
         secret = self._secret
-        if secret is None:
+        if secret is None or self._leaving:
             raise signed_out(self._http.host)
         if secret.api_key:
             return secret.api_key
@@ -154,7 +178,9 @@ class Tokens:
 
     async def instead_of(self, refused: str) -> str:
         secret = self._secret
-        if secret is None or secret.api_key:
+        if secret is None or self._leaving:
+            raise signed_out(self._http.host)
+        if secret.api_key:
             raise NotSignedIn(
                 f"{self._http.host} does not accept the API key.",
                 "It was revoked, or belongs to another region. Sign in again.",
@@ -177,6 +203,8 @@ class Tokens:
     async def _renew(self, refused: str) -> str:
         """One refresh for all who wait; the others get its token."""
         async with self._single:
+            if self._leaving:
+                raise signed_out(self._http.host)
             if self._access and self._access != refused and self._fresh():
                 return self._access
             async with self._alone():
@@ -194,6 +222,9 @@ class Tokens:
         grant = await self._exchange(secret)
         self.refreshes += 1
         rotated = Secret("", grant.refresh_token or secret.refresh_token, secret.client_id)
+        if self._leaving:
+            self._secret, self._access = rotated, ""  # for who signs out, to be revoked
+            raise signed_out(self._http.host)
         if not self.memory_only and rotated.refresh_token != secret.refresh_token:
             await self._keep(rotated)
         self._secret = rotated
@@ -221,7 +252,7 @@ class Tokens:
                     return grant
                 raise Offline(f"{self._http.host} gave no token.", "It is tried again in a while.")
             except _TokenRefused as refused:
-                if refused.answer.status < 500 and refused.answer.status != 429:
+                if _ended(refused.answer):
                     await self._gone(secret)
                     raise NotSignedIn(
                         f"The sign-in to {self._http.host} has ended.", "Sign in again.", said(refused.answer.body)
@@ -270,6 +301,11 @@ class Tokens:
             yield
         finally:
             os.close(handle)
+
+
+def _ended(answer: Answer) -> bool:
+    """Whether it is the server that ends the sign-in. A proxy or a sign-in page of the network refuses too."""
+    return answer.status in (400, 401, 403) and isinstance(answer.body, Mapping)
 
 
 class _TokenRefused(UserError):

@@ -6,8 +6,9 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from posthog_code.adapters.posthog.answers import Answer
 from posthog_code.adapters.posthog.errors import not_posthog
-from posthog_code.adapters.posthog.http import Answer, Http, TokenSource
+from posthog_code.adapters.posthog.http import Http, TokenSource
 from posthog_code.domain import cloud_parse as parse
 from posthog_code.domain.cloud import CloudArtifact
 from posthog_code.domain.errors import InvalidInput

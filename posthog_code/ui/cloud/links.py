@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posthog_code.domain.errors import InvalidInput
+from posthog_code.domain.errors import InvalidInput, NotSignedIn, UserError
 from posthog_code.domain.ids import TaskId
 from posthog_code.ui.context import UiContext
 
@@ -32,4 +32,13 @@ def open_cloud_task(ctx: UiContext, task_id: str, run_id: str = "", tab: str = "
     def show(ours: TaskId) -> None:
         ctx.nav.open_task(ours, tab)
 
-    ctx.actions.start(f"cloud.open {task_id}", lambda: ctx.services.cloud.open(task_id, run_id), on_done=show)
+    def failed(error: UserError) -> None:
+        if isinstance(error, NotSignedIn):
+            sign_in = ("Sign in", lambda: ctx.nav.open_settings("account"))
+            ctx.toasts.show(error.title, "The task is in PostHog's cloud.", "error", [sign_in], timeout=15.0)
+        else:
+            ctx.toasts.show(error.title, error.hint, "error")
+
+    ctx.actions.start(
+        f"cloud.open {task_id}", lambda: ctx.services.cloud.open(task_id, run_id), on_done=show, on_error=failed
+    )

@@ -35,6 +35,7 @@ class CloudWatch(QObject):
         super().__init__(window)
         self._ctx, self._window = ctx, window
         self._watched: set[TaskId] = set()
+        self._ended = 0
         self._opened: set[str] = set()
         """Cloud tasks that were opened because they are the person's own; one that was closed again stays so."""
         window.installEventFilter(self)
@@ -66,7 +67,9 @@ class CloudWatch(QObject):
         for task_id in wanted - self._watched:
             sessions.watch(task_id)
         for task_id in self._watched - wanted:
-            self._ctx.actions.start(f"cloud.unwatch {task_id}", partial(sessions.unwatch, task_id))
+            # Each watch wants its own end: no two of these are the same action.
+            self._ended += 1
+            self._ctx.actions.start(f"cloud.unwatch {task_id} {self._ended}", partial(sessions.unwatch, task_id))
         self._watched = wanted
         self._open_own()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from posthog_code.domain.session import AskKind, Session, SessionPhase
-from posthog_code.domain.task import Task, TaskPhase
+from posthog_code.domain.task import Task, TaskPhase, Workspace
 
 
 def placeholder(task: Task | None, session: Session | None, pending: int) -> str:
@@ -25,6 +25,8 @@ def placeholder(task: Task | None, session: Session | None, pending: int) -> str
         return "Add a note to your review, or just send it"
     if phase.busy or phase is SessionPhase.STARTING:
         return "Queue a message"
+    if task.workspace is Workspace.CLOUD and phase in (SessionPhase.FAILED, SessionPhase.IDLE):
+        return "Reply to the agent: it goes on in a new run"
     if phase in (SessionPhase.FAILED, SessionPhase.INTERRUPTED):
         return "Tell the agent what to do differently"
     return "Reply to the agent"

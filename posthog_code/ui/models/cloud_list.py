@@ -32,7 +32,8 @@ _ORIGINS = {
     "automation": "from an automation",
 }
 GROUP_LIMIT = 40
-"""Cloud tasks listed in one group; the palette finds them all."""
+LIST_LIMIT = 200
+"""Unopened cloud tasks listed in one group, and in all: the newest. The palette finds them all."""
 _SECTION = "cloud:"
 
 
@@ -53,22 +54,28 @@ class _Memo:
         self.tasks: Mapping[str, CloudTask] | None = None
         self.me: CloudUser | None = None
         self.found: list[CloudTask] = []
+        self.news: list[CloudTask] = []
 
 
 _memos = {which: _Memo() for which in CloudFilter}
 
 
-def listed(state: AppState, *, everything: bool = False) -> list[CloudTask]:
-    """The unopened tasks that the filter leaves, the newest first; `everything` leaves the filter out."""
+def listed(state: AppState, *, everything: bool = False, only_news: bool = False) -> list[CloudTask]:
+    """The unopened tasks that the filter leaves, the newest first.
+
+    `everything` leaves the filter out; `only_news` gives those that need the person.
+    """
     which = CloudFilter.ALL if everything else chosen_filter(state)
     memo = _memos[which]
     if memo.tasks is not state.cloud.tasks or memo.me != state.account.user:
         memo.tasks, memo.me = state.cloud.tasks, state.account.user
         memo.found = cloud_lists.shown(state.cloud.tasks, which, state.account.user)
-    if not memo.found:
+        memo.news = [task for task in memo.found if is_news(state, task)]
+    found = memo.news if only_news else memo.found
+    if not found:
         return []
     ours = {task.cloud_task_id for task in state.tasks.values() if task.phase is not TaskPhase.DELETED}
-    return [task for task in memo.found if task.id not in ours]
+    return [task for task in found if task.id not in ours]
 
 
 def chosen_filter(state: AppState) -> CloudFilter:

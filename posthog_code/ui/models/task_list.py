@@ -109,14 +109,16 @@ def _cloud_groups(state: AppState, *, waiting: bool) -> dict[str, list[CloudTask
     """Unopened cloud tasks by group, the newest of each."""
     groups: dict[str, list[CloudTask]] = {}
     keys: dict[str, str] = {}
-    for task in cloud_list.listed(state):
-        if waiting and not cloud_list.is_news(state, task):
-            continue
+    left = cloud_list.LIST_LIMIT
+    for task in cloud_list.listed(state, only_news=waiting):
+        if not left:
+            break
         if task.repository not in keys:
             keys[task.repository] = cloud_list.section_of(state, task.repository)
         group = groups.setdefault(keys[task.repository], [])
         if len(group) < cloud_list.GROUP_LIMIT:
             group.append(task)
+            left -= 1
     return groups
 
 
@@ -132,7 +134,7 @@ def _row(state: AppState, task: Task | CloudTask, section: str, now: float) -> T
 def waiting_count(state: AppState) -> int:
     """How many tasks need a person."""
     here = sum(needs_you(state, task_id) for task_id in state.tasks)
-    return here + sum(cloud_list.is_news(state, task) for task in cloud_list.listed(state))
+    return here + len(cloud_list.listed(state, only_news=True))
 
 
 def task_ids(rows: Iterable[Row]) -> list[TaskId]:

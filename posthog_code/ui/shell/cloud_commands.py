@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 from posthog_code.domain.cloud import TERMINAL, CloudTask
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.task import Task, TaskPhase, Workspace
+from posthog_code.services.handover_push import is_sending
 from posthog_code.ui import platform
 from posthog_code.ui.cloud.links import open_cloud_task
 from posthog_code.ui.commands import Command
@@ -108,7 +109,9 @@ class CloudCommands(QObject):
         sheet.open()
 
     def may_send(self, task: Task) -> bool:
-        ready = task.phase is TaskPhase.READY and bool(task.path)
+        """Also to go on with sending, or to give it up, where it stopped."""
+        stopped = task.phase is TaskPhase.SETUP_FAILED and is_sending(task.steps)
+        ready = (task.phase is TaskPhase.READY or stopped) and bool(task.path)
         return ready and task.workspace is not Workspace.CLOUD and self._signed_in()
 
     # menus

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import Task, current_task
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
@@ -35,7 +35,7 @@ class SignInForm(QWidget):
     def __init__(self, ctx: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._ctx = ctx
-        self._running: asyncio.Task[object] | None = None
+        self._running: Task[object] | None = None
         self._keyring = True
         self.region = Segmented(
             [MenuItem("us", "US Cloud"), MenuItem("eu", "EU Cloud"), MenuItem(_OWN, "Your own")],
@@ -194,7 +194,7 @@ class SignInForm(QWidget):
         self._say("")
 
         async def sign_in() -> object:
-            self._running = asyncio.current_task()
+            self._running = current_task()
             return await self._ctx.services.account.sign_in(request, self._open)
 
         busy = self._wait_key if request.api_key else self._wait_browser

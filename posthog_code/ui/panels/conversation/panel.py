@@ -19,6 +19,7 @@ from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.state import Topic
 from posthog_code.domain.task import TaskPhase, Workspace
 from posthog_code.domain.transcript import Transcript, TurnFooter
+from posthog_code.ui.cloud.link_bar import LinkBar
 from posthog_code.ui.composer import Composer
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.empty import EmptyState
@@ -81,6 +82,8 @@ class ConversationPanel(QWidget):
         column.addWidget(self.find_bar)
         column.addWidget(self.stream, 1)
         column.addWidget(self.empty, 1)
+        self.link_bar = LinkBar(self.ctx, self)
+        column.addWidget(self.link_bar)
         column.addWidget(self.composer)
         self.empty.hide()
         self.stream.set_padding(14, 8)
@@ -173,6 +176,7 @@ class ConversationPanel(QWidget):
     def _describe(self) -> None:
         """What the rows say about task and agent."""
         state, view = self.ctx.state, self.view
+        self.link_bar.show_task(view.task_id)
         task = state.tasks.get(view.task_id) if view.task_id else None
         view.worktree = task.path if task else ""
         view.place = "task worktree"
