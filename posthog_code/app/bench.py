@@ -22,6 +22,7 @@ BENCHES = {
     "stream": ("posthog_code.app.bench_stream", "stream"),
     "journal": ("posthog_code.app.bench_stream", "journal"),
     "diff": ("posthog_code.app.bench_diff", "diff"),
+    "cloud": ("posthog_code.app.bench_cloud", "cloud"),
 }
 """Name to module and function; a function gets options and paths and gives an exit code or figures."""
 

@@ -32,7 +32,7 @@ _WARM_UP = 1.5
 _STAMP = re.compile(r"<(\d+\.\d+)>")
 
 
-class _Pixels(QObject):
+class Pixels(QObject):
     """Which stamps were shown when, by the window's repaints."""
 
     def __init__(self, shown: MainWindow, context: UiContext, task_id: TaskId) -> None:
@@ -85,7 +85,7 @@ def frames(options: Options, paths: Paths) -> dict[str, float | str]:
             tasks = [await _begin(services, Path(folder) / f"r{n}") for n in range(options.size or 4)]
             context.nav.open_task(tasks[0], "logs")
             await asyncio.sleep(_WARM_UP)
-            pixels = _Pixels(shown, context, tasks[0])
+            pixels = Pixels(shown, context, tasks[0])
             stalls: list[float] = []
             watch = loop.StallWatch(shown, limit=0.0, on_stall=stalls.append)
             used = time.process_time()

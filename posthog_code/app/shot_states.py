@@ -160,7 +160,7 @@ async def delete_asks(studio: Studio) -> None:
     task_id = await studio.open_task(_DOUBLE_CHARGE)
     await studio.until(studio.diff_is_shown)
     studio.window.tasks.delete(task_id)
-    await studio.until(lambda: studio.find_titled("Delete the worktree"))
+    await studio.until(lambda: studio.find_titled("Delete the task"))
 
 
 async def toast(studio: Studio) -> None:

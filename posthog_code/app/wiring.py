@@ -25,10 +25,10 @@ from posthog_code.adapters.storage.database import SqliteDatabase
 from posthog_code.adapters.storage.journal import FileJournals
 from posthog_code.adapters.storage.task_logs import FileTaskLogs
 from posthog_code.app.paths import Paths
+from posthog_code.domain import pull_request_text
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.logs import LogSource
 from posthog_code.domain.task import Workspace
-from posthog_code.domain.transcript import AgentText
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.git import Git
 from posthog_code.services.account import AccountService
@@ -146,7 +146,7 @@ def wire(
 
     async def last_words(task_id: TaskId) -> str:
         transcript = await sessions.load_transcript(task_id)
-        return next((i.text for i in reversed(transcript.items) if isinstance(i, AgentText) and i.text.strip()), "")
+        return pull_request_text.last_words(transcript.items)
 
     forge = GitHub(
         keyring,
@@ -199,7 +199,7 @@ def wire(
         cloud=cloud,
         handover=Handover(handover_parts, tasks, setup, repositories, scope, shelf.put_away, cloud.close),
         restore=restore,
-        reconcile=Reconcile(store, journals, host, setup, clock),
+        reconcile=Reconcile(store, journals, host, setup, clock, changes.refresh, scope),
         rebuild=Rebuild(store, repositories, git.checkpoints, git.remains, journals, clock, folders),
         trash=Trash(
             store,

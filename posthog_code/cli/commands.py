@@ -197,6 +197,8 @@ def _told(services: Services, task: Task, output: Output, words: str) -> int:
 async def pr_create(services: Services, options: argparse.Namespace, output: Output) -> int:
     task = find_task(services.store.state, options.id)
     proposal = await services.pull_requests.propose(task.id)
+    if proposal.warning:
+        output.warning(proposal.warning)
     new = NewPullRequest(
         title=options.title or proposal.new.title,
         body=options.body or proposal.new.body,

@@ -25,6 +25,13 @@ def plain(value: Any) -> Any:
     return value
 
 
+def printable(text: str) -> str:
+    """The text without what moves a terminal's cursor or turns its words around: much of it was written elsewhere."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t\u200d" else " " for c in text)
+
+
 class Output:
     """Standard output in one of two languages. A closed pipe ends the output, not the work."""
 
@@ -39,7 +46,11 @@ class Output:
     def text(self, line: str = "", end: str = "\n") -> None:
         """For people only."""
         if not self.as_json:
-            self._write(line + end)
+            self._write(printable(line) + end)
+
+    def warning(self, line: str) -> None:
+        """For people, whatever the language: standard error."""
+        sys.stderr.write(line + "\n")
 
     def raw(self, data: bytes) -> None:
         try:
@@ -56,7 +67,7 @@ class Output:
         lines = [error.title, *([error.hint] if error.hint else [])]
         if error.detail:
             lines += ["", *error.detail.strip().splitlines()[-20:]]
-        sys.stderr.write("\n".join(lines) + "\n")
+        sys.stderr.write(printable("\n".join(lines)) + "\n")
 
     def _write(self, text: str) -> None:
         try:

@@ -4,7 +4,8 @@ elicitation/create), as facts."""
 from __future__ import annotations
 
 import os.path
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from posthog_code.domain import fold_tools as tools
@@ -70,6 +71,81 @@ def is_outside(path: str, worktree: str) -> bool:
     full = os.path.normpath(os.path.join(worktree, os.path.expanduser(path)))
     root = os.path.normpath(worktree)
     return full != root and not full.startswith(root.rstrip("/\\") + os.sep)
+
+
+def reach_words(ask: Ask, worktree: str) -> tuple[str, ...]:
+    """What a permission would reach, as far as its request tells: "writes src/a.py", "uses the network"."""
+    words: list[str] = []
+    verb = _VERBS.get(ask.tool_kind, "")
+    shown = ", ".join(_inside(path, worktree) for path in ask.paths[:2])
+    shown += f" and {len(ask.paths) - 2} more" if len(ask.paths) > 2 else ""
+    if ask.outside:
+        words.append(f"{verb} outside the worktree: {shown}".strip())
+    elif ask.paths and verb:
+        words.append(f"{verb} {shown}")
+    if ask.tool_kind == "fetch" or uses_network(ask.command):
+        words.append("uses the network")
+    return tuple(words)
+
+
+_VERBS = {"read": "reads", "search": "reads", "edit": "writes", "delete": "deletes", "move": "moves"}
+_REMOTE = frozenset({"curl", "wget", "ssh", "scp", "sftp"})
+_FETCHING = {
+    "pip": {"install", "download", "wheel"},
+    "uv": {"add", "sync", "install"},
+    "npm": {"install", "i", "ci", "add", "update", "publish"},
+    "pnpm": {"install", "i", "add", "update", "publish"},
+    "yarn": {"", "install", "add", "upgrade", "publish"},
+    "git": {"push", "fetch", "clone", "pull", "ls-remote"},
+    "docker": {"pull", "push"},
+}
+"""Words after these programs with which they use the network; "" for none."""
+_PREFIXES = frozenset({"sudo", "env", "time", "nohup", "exec", "command"})
+_SHELLS = frozenset({"sh", "bash", "zsh"})
+
+
+def uses_network(command: str) -> bool:
+    """A cautious guess from a command line: True only for programs that are known to. False says nothing."""
+    return any(_is_remote(words) for words in _simple_commands(command))
+
+
+def _simple_commands(command: str) -> Iterator[list[str]]:
+    """The words of each command of a shell line, without what stands before its program."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars="();<>|&\n")
+    lexer.whitespace, lexer.commenters = " \t\r", ""
+    try:
+        tokens = list(lexer)
+    except ValueError:
+        tokens = command.split()  # quotes that do not close
+    words: list[str] = []
+    for token in [*tokens, ";"]:
+        if token.strip("();|&\n"):
+            if words or not (token in _PREFIXES or ("=" in token and not token.startswith("-"))):
+                words.append(token)
+        elif words:
+            yield words
+            words = []
+
+
+def _is_remote(words: list[str]) -> bool:
+    program = os.path.basename(words[0])
+    if program in _SHELLS and any(word.startswith("-") and word.endswith("c") for word in words[1:-1]):
+        return uses_network(words[-1])
+    if program.startswith("python") and words[1:3] == ["-m", "pip"]:
+        program, words = "pip", words[2:]
+    rest = [word for word in words[1:] if not word.startswith("-")]
+    if program == "git" and words[1:2] in (["-C"], ["-c"]):
+        rest = rest[1:]
+    if program == "uv" and rest[:1] == ["pip"]:
+        rest = rest[1:]
+    known = _FETCHING.get("pip" if program == "pip3" else program, set())
+    return program in _REMOTE or (rest[0] if rest else "") in known
+
+
+def _inside(path: str, worktree: str) -> str:
+    if worktree and os.path.isabs(path) and not is_outside(path, worktree):
+        return os.path.relpath(path, worktree)
+    return path
 
 
 def _permission(

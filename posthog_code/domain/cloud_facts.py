@@ -159,3 +159,13 @@ def _questions(call: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ..
         labels = tuple(text(mapping(o).get("label")) for o in options) if isinstance(options, list) else ()
         found.append((text(mapping(one).get("question")), labels))
     return tuple(found)
+
+
+def request_of(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The agent's own request, made of what the stream says of a permission."""
+    return {
+        "jsonrpc": "2.0",
+        "id": text(event.get("requestId")),
+        "method": "session/request_permission",
+        "params": {"toolCall": event.get("toolCall"), "options": event.get("options")},
+    }

@@ -183,16 +183,24 @@ class Fold:
             return
         item.answer = asks.option_name(item.ask, answer) if answer else item.answer or "cancelled"
         item.by = by or item.by or "you"
-        item.answered_at = item.answered_at or at
+        self._close(item, at)
         if item.ask is not None:
             self._waiting.pop(item.ask.tool_call_id, None)
         self._rows.touch(index)
+
+    def _close(self, item: AskItem, at: float) -> None:
+        if item.answered_at:
+            return
+        item.answered_at = at
+        if item.ask is not None and item.ask.tool_call_id:
+            self._calls.waited(item.ask.tool_call_id, at - item.at)
 
     def _cancel_asks(self, at: float) -> None:
         for index in self._asks.values():
             item = self.transcript.items[index]
             if isinstance(item, AskItem) and not item.answer:
-                item.answer, item.answered_at = "cancelled", at
+                item.answer = "cancelled"
+                self._close(item, at)
                 self._rows.touch(index)
         self._asks.clear()
         self._waiting.clear()
@@ -202,7 +210,8 @@ class Fold:
         index = self._waiting.pop(call_id, None)
         item = self.transcript.items[index] if index is not None else None
         if index is not None and isinstance(item, AskItem) and not item.answer:
-            item.answer, item.by, item.answered_at = "cancelled", "agent", at
+            item.answer, item.by = "cancelled", "agent"
+            self._close(item, at)
             self._rows.touch(index)
 
     # ---- notes

@@ -75,6 +75,14 @@ class CallFold:
             call.exit_code = ended["exitCode"]
         self._rows.touch(index)
 
+    def waited(self, call_id: str, seconds: float) -> None:
+        """The person took that long to answer whether the call may run."""
+        index = self._index.get(call_id)
+        call = self._rows.transcript.items[index] if index is not None else None
+        if index is not None and isinstance(call, ToolCall):
+            call.waited += max(0.0, seconds)
+            self._rows.touch(index)
+
     def stop_all(self, at: float) -> None:
         """The turn is over: nothing runs any more."""
         for index in sorted(self._running):

@@ -36,3 +36,5 @@ class PullRequestProposal:
     existing: PullRequest | None = None
     problem: str = ""
     """Why it cannot be opened (no remote, not signed in...), "" when it can."""
+    warning: str = ""
+    """What to know before it is opened, "" for nothing."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import PurePath
 
 from posthog_code.domain.check_log import scrub
 from posthog_code.domain.publishing import NewPullRequest
 from posthog_code.domain.text import plural
+from posthog_code.domain.transcript import AgentText, Item, TurnFooter, UserMessage
 
 SUMMARY_LIMIT = 1_500
-"""Characters of what the agent said last."""
+"""Characters of the prompt, and of what the agent said last."""
+SUMMARY_LINES = 20
+"""Lines of what the agent said last."""
 TITLE_LIMIT = 256
 _WHY = re.compile(r"\b(why|motivation|problem|context|background|reason)\b", re.IGNORECASE)
 _WHAT = re.compile(r"\b(what|changes?|summary|description|overview)\b", re.IGNORECASE)
@@ -26,13 +30,29 @@ def title(task_title: str, subjects: tuple[str, ...], uncommitted: int) -> str:
     return (task_title.rstrip("….") or (subjects[0] if subjects else ""))[:TITLE_LIMIT]
 
 
+def last_words(items: Sequence[Item]) -> str:
+    """The agent's closing text of the latest turn that ended by itself; "" when no turn did, or it said nothing.
+
+    A turn that was stopped or broke off has none: what stands last there was never meant as a summary.
+    """
+    ended = False
+    for item in reversed(items):
+        if isinstance(item, TurnFooter):
+            ended = item.stop_reason == "end_turn"
+        elif isinstance(item, UserMessage) and ended:
+            return ""
+        elif ended and isinstance(item, AgentText) and not item.parent_id and item.text.strip():
+            return item.text.strip()
+    return ""
+
+
 def body(template: str, prompt: str, summary: str, hidden: tuple[str, ...] = ()) -> str:
     """The template with why and what filled in below their headings, or a description of the same two parts.
 
     `hidden` are folders of this machine, which say nothing to others and are taken out.
     """
     why = _public(prompt, hidden, SUMMARY_LIMIT)
-    what = _public(summary, hidden, SUMMARY_LIMIT)
+    what = _public(summary, hidden, SUMMARY_LIMIT, SUMMARY_LINES)
     if not template.strip():
         parts = [f"## {head}\n\n{text}" for head, text in (("Why", why), ("What", what)) if text]
         return "\n\n".join(parts)
@@ -82,11 +102,24 @@ def from_json(text: str) -> NewPullRequest | None:
     return replace(blank, **fields)
 
 
-def _public(text: str, hidden: tuple[str, ...], limit: int) -> str:
+def _public(text: str, hidden: tuple[str, ...], limit: int, lines: int = 0) -> str:
     text = text.strip()
     for folder in sorted(hidden, key=len, reverse=True):
         if folder and folder != "/":
             text = text.replace(folder.rstrip("/\\") + "/", "").replace(folder, ".")
-    if len(text) > limit:
-        text = text[:limit].rsplit("\n", 1)[0].rstrip() + " …"
-    return scrub(text)
+    return scrub(_cut(text, limit, lines))
+
+
+def _cut(text: str, limit: int, lines: int) -> str:
+    """At most `limit` characters and `lines` lines (0 for any), up to the end of a paragraph where there is one."""
+    kept = "\n".join(text[:limit].split("\n")[: lines or None])
+    if kept == text:
+        return text
+    paragraphs = kept.rpartition("\n\n")[0].rstrip()
+    if paragraphs.count("```") % 2:
+        paragraphs = paragraphs[: paragraphs.rindex("```")].rstrip()
+    if paragraphs:
+        return f"{paragraphs}\n\n…"
+    if len(kept) == limit:
+        kept = kept.rsplit("\n", 1)[0]
+    return f"{kept.rstrip()}\n```\n\n…" if kept.count("```") % 2 else f"{kept.rstrip()} …"

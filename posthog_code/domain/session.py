@@ -143,6 +143,11 @@ class Turn:
     tokens: int = 0
     cost: float = 0.0
 
+    @property
+    def seconds(self) -> float:
+        """How long it took; 0.0 while it runs. The journal has the same figure, so that all places round it alike."""
+        return round(max(0.0, self.ended_at - self.started_at), 3) if self.ended_at else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Session:

@@ -124,11 +124,18 @@ class ToolCall(Item):
     parent_id: str = ""
     """Call id of the sub-agent's call that it belongs to."""
     ended_at: float = 0.0
+    waited: float = 0.0
+    """Seconds between `at` and `ended_at` in which it waited for a person; it did not run then."""
     raw_input: str = ""
     """JSON text."""
     turn: int = 0
     parts: list[str] = field(default_factory=list, repr=False, compare=False)
     """Output that is not joined yet, as in AgentText."""
+
+    @property
+    def ran(self) -> float:
+        """Seconds; 0 before its end."""
+        return max(0.0, self.ended_at - self.at - self.waited) if self.ended_at else 0.0
 
 
 @dataclass(slots=True)

@@ -75,6 +75,10 @@ class ChangesService:
             return folder, await self._git.resolve(folder, "HEAD"), ""
         return folder, await self._git.merge_base(folder, task.base), ""
 
+    def note(self, task_id: TaskId) -> str:
+        """What a person should know of where the changes come from; "" for the files themselves."""
+        return ""
+
     async def refresh(self, task_id: TaskId, scope: Scope = Scope.ALL) -> ChangeSet:
         """Read the list again. The scope ALL also becomes the task's known size and state."""
         task = self._task(task_id)

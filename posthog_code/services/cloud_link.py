@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -60,6 +60,14 @@ class RunSink(Protocol):
         """Final states come after the last line."""
 
     def link(self, link: Link, error: UserError | None, heard_at: float) -> None: ...
+
+
+async def outcome(coro: Coroutine[Any, Any, Any]) -> Any:
+    """What it gave, or the error that a person can act on, as a value."""
+    try:
+        return await coro
+    except UserError as error:
+        return error
 
 
 @asynccontextmanager

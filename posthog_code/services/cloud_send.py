@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import mimetypes
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol
 
 from posthog_code.domain.cloud import CloudRunInfo
@@ -14,12 +12,13 @@ from posthog_code.domain.cloud_entries import Frame, holds_prompt
 from posthog_code.domain.cloud_errors import MissingArtifacts, NotReady, OutcomeUnknown, RunEnded
 from posthog_code.domain.cloud_facts import CloudFacts
 from posthog_code.domain.cloud_requests import RunRequest
-from posthog_code.domain.errors import InvalidInput, NotFound, Offline, RateLimited, UserError
+from posthog_code.domain.errors import InvalidInput, Offline, RateLimited, UserError
 from posthog_code.domain.ids import MessageId, TaskId
 from posthog_code.domain.state import Topic
 from posthog_code.domain.task import QueuedMessage, Task
-from posthog_code.ports.cloud import Cloud, CloudFile
+from posthog_code.ports.cloud import Cloud
 from posthog_code.services import edits
+from posthog_code.services.cloud_files import files_of
 from posthog_code.services.cloud_mend import stored_pages
 from posthog_code.services.cloud_stream import CloudStream
 from posthog_code.services.session_parts import SessionParts
@@ -194,7 +193,7 @@ class Sender:
             await self._done(batch, text, seen=True)
             return
         cloud = self._parts.cloud(task)
-        files = await _files(batch)
+        files = await files_of(batch)
         uploaded = await cloud.upload(task.cloud_task_id, task.cloud_run_id, files) if files else ()
         params: dict[str, Any] = {"content": text} if text else {}
         if uploaded:
@@ -295,7 +294,7 @@ class Sender:
                 "Retry starts a fresh run with this message.",
                 info.error if info else "",
             )
-        files = await _files(batch)
+        files = await files_of(batch)
         staged = await cloud.upload(task.cloud_task_id, "", files) if files else ()
         request = RunRequest(
             branch=info.branch if info else "",
@@ -319,8 +318,8 @@ class Sender:
         await session.switch(made.id)
 
     async def _new_run(self, cloud: Cloud, task: Task) -> CloudRunInfo | None:
-        """The run that was asked for without an answer, if it comes to be. Raises what the look does: while it cannot be
-        known, nothing is asked for again."""
+        """The run that was asked for without an answer, if it comes to be. Raises what the look does: as long as it
+        cannot be known, nothing is asked for again."""
         loop = asyncio.get_running_loop()
         deadline, wait = loop.time() + self.patience, self.patience / 20
         while True:
@@ -382,24 +381,6 @@ class Sender:
 
 def _combined(batch: tuple[QueuedMessage, ...]) -> str:
     return "\n\n".join(m.text.strip() for m in batch if m.text.strip())
-
-
-async def _files(batch: tuple[QueuedMessage, ...]) -> list[CloudFile]:
-    """Raises NotFound for an attachment that is gone."""
-    paths = [Path(path) for message in batch for path in message.attachments]
-    return [await asyncio.to_thread(read_file, path) for path in paths]
-
-
-def read_file(path: Path) -> CloudFile:
-    """A file to send along. Raises NotFound when it cannot be read."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise NotFound(
-            f"The attachment {path.name} cannot be read.", "Remove it or attach it again.", str(error)
-        ) from error
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return CloudFile(path.name, data, kind)
 
 
 async def _outcome(coro: Any) -> UserError | None:

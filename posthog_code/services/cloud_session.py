@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from posthog_code.domain.cloud import NOT_STARTED, CloudRunInfo
+from posthog_code.domain.cloud import CloudRunInfo
 from posthog_code.domain.cloud_entries import prompt_text
 from posthog_code.domain.cloud_errors import NotReady
-from posthog_code.domain.cloud_facts import CloudFacts
+from posthog_code.domain.cloud_facts import CloudFacts, request_of
 from posthog_code.domain.cloud_parse import mapping, text
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import RequestId, SessionId, TaskId
@@ -20,6 +20,7 @@ from posthog_code.domain.task import Task
 from posthog_code.services import edits
 from posthog_code.services.cloud_answers import Answers
 from posthog_code.services.cloud_link import Link, Pace
+from posthog_code.services.cloud_publish import Coalesced, session_fields, tell_end
 from posthog_code.services.cloud_send import Sender
 from posthog_code.services.cloud_stream import CloudStream, Timed
 from posthog_code.services.cloud_watch import CloudRun
@@ -55,9 +56,7 @@ class CloudSession:
         self._link = Link.CONNECTING
         self._problem: UserError | None = None
         self._heard_at = 0.0
-        self._changed = asyncio.Event()
-        self._publishing: asyncio.Task[None] | None = None
-        self._dirty = False
+        self._changes = Coalesced(self._scope, self._publish)
         self._news = False
         self._closed = False
         self._sender = Sender(self, parts, patience=patience)
@@ -207,10 +206,7 @@ class CloudSession:
     async def switch(self, run_id: str) -> None:
         """Go on with another run of the same task."""
         await self._stop_watching()
-        await self._parts.store.update(
-            lambda state: edits.edit_task(state, self.task_id, cloud_run_id=run_id), *edits.task_topics(self.task_id)
-        )
-        self._facts, self._info = CloudFacts(), None
+        await self._point_to(run_id)
         self.stream.note("run", run=run_id)
         self.start()
         self.touch()
@@ -221,7 +217,10 @@ class CloudSession:
             return
         if self._watching is not None:
             await self.switch(run_id)
-            return
+        else:
+            await self._point_to(run_id)
+
+    async def _point_to(self, run_id: str) -> None:
         await self._parts.store.update(
             lambda state: edits.edit_task(state, self.task_id, cloud_run_id=run_id), *edits.task_topics(self.task_id)
         )
@@ -266,14 +265,7 @@ class CloudSession:
         """The agent's own request did not come: the permission is shown by what the stream said of it."""
         if self._closed or self._facts.permission(event) or self.over or self._watch is None:
             return
-        params = {"toolCall": event.get("toolCall"), "options": event.get("options")}
-        frame = {
-            "jsonrpc": "2.0",
-            "id": text(event.get("requestId")),
-            "method": "session/request_permission",
-            "params": params,
-        }
-        taken: list[Timed] = [(frame, self._parts.clock.now())]
+        taken: list[Timed] = [(request_of(event), self._parts.clock.now())]
         self.stream.take(taken)
         self.told(taken)
         self._facts.permission(event)
@@ -282,22 +274,10 @@ class CloudSession:
         before, self._info = self._info, run
         if run.over:
             self._facts.asks.clear()
-            self._tell_end(run)
+            tell_end(self.stream, run, self._facts.started)
             self._news = self._news or (before is not None and not before.over)
         self.touch()
         self.kick()
-
-    def _tell_end(self, run: CloudRunInfo) -> None:
-        """How the run ended, once, as part of the conversation."""
-        if any(params.get("run") == run.id for _, params in self.stream.notes("run_over")):
-            return
-        self.stream.note("run_over", run=run.id, status=run.status)
-        if self.stream.transcript.running:
-            reason = {"completed": "end_turn", "cancelled": "cancelled"}.get(run.status, "error")
-            self.stream.note("turn_ended", stopReason=reason, error=run.error)
-        elif run.status == "failed":
-            title = "The cloud run failed." if self._facts.started else "The run's sandbox did not come up."
-            self.stream.note("notice", level="error", title=title, text=run.error, actions=["retry_turn", "show_logs"])
 
     def link(self, link: Link, error: UserError | None, heard_at: float) -> None:
         self._link, self._problem, self._heard_at = link, error, heard_at
@@ -336,7 +316,7 @@ class CloudSession:
         self.watch()
         try:
             while not condition() and self._link not in (Link.LOST, Link.GONE):
-                await self._change()
+                await self._changes.next()
         finally:
             await self.unwatch()
 
@@ -392,53 +372,19 @@ class CloudSession:
 
     # -- state -------------------------------------------------------------------------------------------------
 
-    def _phase(self) -> SessionPhase:
-        info = self._info
-        if info is None:
-            return self.session.phase
-        if info.over:
-            return SessionPhase.FAILED if info.status == "failed" else SessionPhase.IDLE
-        if self._facts.asks:
-            return SessionPhase.WAITING
-        if self.stream.transcript.running:
-            cancelling = self.session.phase is SessionPhase.CANCELLING
-            return SessionPhase.CANCELLING if cancelling else SessionPhase.WORKING
-        if info.status in NOT_STARTED or not self._facts.started:
-            return SessionPhase.STARTING
-        return SessionPhase.READY if self._facts.prompted else SessionPhase.STARTING
-
     def touch(self) -> None:
         """Something changed: publish it, once for many."""
         if self._closed:
             return
-        self._dirty = True
-        waiting, self._changed = self._changed, asyncio.Event()
-        waiting.set()
-        if self._publishing is None or self._publishing.done():
-            self._publishing = self._scope.spawn(self._publish(), "publish")
+        self._changes.touch()
 
     async def _publish(self) -> None:
-        while self._dirty:
-            self._dirty = False
-            await self._publish_once()
-
-    async def _publish_once(self) -> None:
         news, self._news = self._news, False
-        facts, info, problem = self._facts.session, self._info, self.problem
-        failed = info.error if info is not None and info.status == "failed" else ""
-        lost = self._link in (Link.BROKEN, Link.LOST, Link.GONE)
-        fields: dict[str, Any] = {
-            "phase": self._phase(),
-            "options": facts.options or self.session.options,
-            "commands": facts.commands or self.session.commands,
-            "usage": facts.usage,
-            "agent_name": facts.agent_name or self.session.agent_name,
-            "agent_session_id": self._facts.agent_session or self.session.agent_session_id,
-            "asks": tuple(one.ask for one in self._facts.asks.values()),
-            "error": problem.title if problem else failed,
-            "error_hint": problem.hint if problem else "",
-            "synced_at": self._heard_at if lost else 0.0,
-        }
+        info = self._info
+        running = self.stream.transcript.running
+        fields = session_fields(self.session, info, self._facts, self.problem, running)
+        if self._link in (Link.BROKEN, Link.LOST, Link.GONE):
+            fields["synced_at"] = self._heard_at
 
         def change(state: AppState) -> AppState:
             state = edits.edit_session(state, self._id, **fields)
@@ -453,22 +399,12 @@ class CloudSession:
 
     async def settled(self) -> None:
         """Until the state says what is known."""
-        while self._publishing is not None and not self._publishing.done():
-            await asyncio.wait([self._publishing])
+        await self._changes.settled()
 
     async def _set(self, **fields: Any) -> None:
         await self._parts.store.update(
             lambda state: edits.edit_session(state, self._id, **fields), Topic("session", self.task_id)
         )
 
-    async def _change(self) -> None:
-        await self._changed.wait()
-
-    async def until(self, condition: Any, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                while not condition():
-                    await self._change()
-        except TimeoutError:
-            return bool(condition())
-        return True
+    async def until(self, condition: Callable[[], Any], seconds: float) -> bool:
+        return await self._changes.until(condition, seconds)

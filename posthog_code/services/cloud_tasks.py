@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from posthog_code.domain import cloud_lists
 from posthog_code.domain.cloud import CloudList, CloudTask
-from posthog_code.domain.cloud_errors import OutcomeUnknown
-from posthog_code.domain.cloud_requests import CloudDraft, GitHubInstallation, NewCloudTask, RunRequest
+from posthog_code.domain.cloud_requests import CloudDraft
 from posthog_code.domain.errors import InvalidInput, NotFound, NotSignedIn, RateLimited, UserError
 from posthog_code.domain.ids import RepositoryId, SessionId, TaskId
 from posthog_code.domain.session import Session
@@ -21,8 +19,8 @@ from posthog_code.ports.clock import Clock
 from posthog_code.ports.cloud import Cloud
 from posthog_code.services import edits
 from posthog_code.services.account import AccountService
-from posthog_code.services.cloud_send import read_file
 from posthog_code.services.cloud_sessions import AllSessions
+from posthog_code.services.cloud_start import NotTakenBack, begin
 from posthog_code.services.cloud_waiting import waiting
 from posthog_code.services.scope import Scope
 from posthog_code.services.store import Store
@@ -339,72 +337,15 @@ class CloudTasks:
     async def create(self, draft: CloudDraft) -> TaskId:
         """Make a task and start its run: task, run, attachments, start. What fails after the first step takes the task
         back. Raises GitHubNeeded, UsageLimit, and what the steps do."""
-        if not draft.prompt.strip():
-            raise InvalidInput("The prompt is empty.", "Say what should change.")
         await self._account.restore()
         cloud = self._account.cloud()
-        files = [await asyncio.to_thread(read_file, Path(path)) for path in draft.attachments]
-        via = await self._installation(cloud, draft.repository)
-        new = NewCloudTask(
-            description=draft.prompt,
-            repository=draft.repository,
-            title=draft.title,
-            github_integration=int(via.id) if via and not via.personal and via.id.isdigit() else 0,
-            github_user_integration=via.id if via and via.personal else "",
-        )
-        made = await cloud.create_task(new)
         try:
-            request = RunRequest(
-                branch=draft.branch,
-                adapter=draft.adapter,
-                model=draft.model,
-                effort=draft.effort,
-                sandbox_environment=draft.environment,
-                authorship="user" if via and via.personal else "bot",
-                permission_mode=draft.permission_mode,
-            )
-            run = await cloud.create_run(made.id, request)
-            uploaded = await cloud.upload(made.id, run.id, files) if files else ()
-            started = await self._start(cloud, made.id, run.id, draft.prompt, tuple(one.id for one in uploaded))
-        except BaseException:
-            await asyncio.shield(self._roll_back(cloud, made.id))
-            raise
+            started, run_id = await begin(cloud, draft)
+        except NotTakenBack as left:
+            self._wake.set()  # the list shows it
+            raise left.cause from left
         await self._listed(replace(started, project_id=cloud.project_id))
-        return await self.open(made.id, run.id)
-
-    async def _start(
-        self, cloud: Cloud, task_id: str, run_id: str, prompt: str, artifact_ids: tuple[str, ...]
-    ) -> CloudTask:
-        try:
-            return await cloud.start_run(task_id, run_id, prompt, artifact_ids)
-        except OutcomeUnknown:
-            task = await cloud.task(task_id)
-            run = await cloud.run(task_id, run_id)
-            # A run that was created is "queued" too: whether it was told to start shows in what it waits for.
-            if run.status in ("not_started", "queued") and not run.state.get("pending_user_message"):
-                return await cloud.start_run(task_id, run_id, prompt, artifact_ids)
-            return task
-
-    async def _roll_back(self, cloud: Cloud, task_id: str) -> None:
-        try:
-            await cloud.delete_task(task_id)
-        except UserError:
-            self._wake.set()  # it stays, never started; the list shows it
-
-    async def _installation(self, cloud: Cloud, repository: str) -> GitHubInstallation | None:
-        """The connection that reaches a repository; the person's own one goes first."""
-        if not repository:
-            return None
-        installations = await cloud.installations()
-        for one in sorted(installations, key=lambda found: not found.personal):
-            try:
-                if repository.lower() in await cloud.repositories(one, repository.rpartition("/")[2]):
-                    return one
-            except NotSignedIn:
-                raise
-            except UserError:
-                continue  # suspended, or not ours to read: perhaps another one reaches it
-        return next(iter(installations), None)
+        return await self.open(started.id, run_id)
 
     async def _listed(self, task: CloudTask) -> None:
         """Into the list at once, as seen: the person made it."""

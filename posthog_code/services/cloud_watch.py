@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -23,7 +22,8 @@ from posthog_code.domain.cloud_entries import (
 from posthog_code.domain.errors import NotFound, NotSignedIn, Offline, RateLimited, UserError
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.cloud import Cloud, StreamEvent
-from posthog_code.services.cloud_link import Link, Pace, RunSink, closing
+from posthog_code.services.cloud_events import in_order, merged, order_of
+from posthog_code.services.cloud_link import Link, Pace, RunSink, closing, outcome
 from posthog_code.services.cloud_mend import mend, stored_log
 from posthog_code.services.cloud_stream import Received, Timed
 from posthog_code.services.scope import Scope
@@ -31,7 +31,6 @@ from posthog_code.services.scope import Scope
 ATTEMPTS = 5
 LONG_SILENCE = 60.0
 """Seconds without a sign of life after which the server may have dropped what we missed."""
-_ID = re.compile(r"^(\d{1,20})-(\d{1,20})$")
 _IDS_KEPT = 4096
 
 
@@ -161,8 +160,8 @@ class CloudRun:
         self._doubtful = self._doubtful or not first
         self._read_done, self._problem = False, None
         self._held = [] if first else None
-        reading = self._spawn(_outcome(self._read()), "stream")
-        joining = self._spawn(_outcome(self._join()), "join") if first else None
+        reading = self._spawn(outcome(self._read()), "stream")
+        joining = self._spawn(outcome(self._join()), "join") if first else None
         try:
             if joining is not None:
                 await asyncio.wait([reading, joining], return_when=asyncio.FIRST_COMPLETED)
@@ -248,16 +247,9 @@ class CloudRun:
         if not batch:
             return
         try:
-            self._apply(self._in_order(batch), None)
+            self._apply(in_order(batch), None)
         except UserError as error:
             self._problem = error
-
-    def _in_order(self, batch: list[StreamEvent]) -> list[StreamEvent]:
-        orders = [_order(event.id) for event in batch]
-        if all(order is not None for order in orders):
-            pairs = sorted(zip(orders, range(len(batch)), strict=True))
-            return [batch[index] for _, index in pairs]
-        return batch
 
     def _apply(self, events: list[StreamEvent], told: list[Timed] | None) -> None:
         """`told`: what the conversation holds already, when this is the first batch of a join."""
@@ -271,7 +263,7 @@ class CloudRun:
         taken: list[Timed] = []
         turn_over = False
         for event in events:
-            order = _order(event.id)
+            order = order_of(event.id)
             if order is not None:
                 if self._order is not None and order < self._order:
                     self._doubtful = True
@@ -307,13 +299,13 @@ class CloudRun:
             known = self.info
             if known is None or info.updated_at <= known.updated_at:
                 return
-            merged = _merged(known, info)
-            if merged.over:
+            told = merged(known, info)
+            if told.over:
                 # The last lines may still be on their way.
                 if self._ending is not None:
                     self._ending.reschedule(asyncio.get_running_loop().time() + self._pace.after_end)
                 return
-            self._tell_info(merged)
+            self._tell_info(told)
 
     # -- the stored log ----------------------------------------------------------------------------------------
 
@@ -396,36 +388,6 @@ class CloudRun:
     def _tell(self, link: Link, error: UserError | None) -> None:
         self.state = link
         self._sink.link(link, error, self.heard_at)
-
-
-def _merged(known: CloudRunInfo, told: CloudRunInfo) -> CloudRunInfo:
-    """What a state event says on top of what is known: it has only some of the keys."""
-    from dataclasses import replace
-
-    return replace(
-        known,
-        status=told.status or known.status,
-        stage=told.stage or known.stage,
-        branch=told.branch or known.branch,
-        pr_url=told.pr_url or known.pr_url,
-        error=told.error or known.error,
-        output={**known.output, **told.output},
-        updated_at=told.updated_at,
-        completed_at=told.completed_at or known.completed_at,
-    )
-
-
-def _order(event_id: str) -> tuple[int, int] | None:
-    match = _ID.match(event_id)
-    return (int(match[1]), int(match[2])) if match else None
-
-
-async def _outcome(coro: Coroutine[Any, Any, Any]) -> Any:
-    """What it gave, or the error that a person can act on, as a value."""
-    try:
-        return await coro
-    except UserError as error:
-        return error
 
 
 async def _sleep(sleep: Callable[[float], Awaitable[None]], seconds: float) -> None:

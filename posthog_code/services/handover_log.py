@@ -98,8 +98,7 @@ class _Reader:
         if self._open:
             turn = replace(self.turns[-1], ended_at=self._at, stop_reason=self._reason or "cancelled")
             self.turns[-1] = turn
-            seconds = round(max(0.0, turn.ended_at - turn.started_at), 3)
-            self._note("turn_ended", turn=turn.number, stopReason=turn.stop_reason, duration=seconds)
+            self._note("turn_ended", turn=turn.number, stopReason=turn.stop_reason, duration=turn.seconds)
         self._reason = ""
 
     def _note(self, name: str, **params: Any) -> None:

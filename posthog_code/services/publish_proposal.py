@@ -127,7 +127,14 @@ class Proposals:
             template=template,
             existing=existing,
             problem=problem,
+            warning=self._warning(task_id),
         )
+
+    def _warning(self, task_id: TaskId) -> str:
+        session = self._store.state.session_of(task_id)
+        if session is None or not session.phase.busy:
+            return ""
+        return "The agent is still working; what it does after this is not in the pull request."
 
     async def _stat(self, place: Place) -> DiffStat:
         old = await self._git.merge_base(place.folder, place.base)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 from posthog_code.domain.errors import UserError
-from posthog_code.domain.ids import SessionId
+from posthog_code.domain.ids import SessionId, TaskId
 from posthog_code.domain.session import Session, SessionPhase
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import StepState, Task, TaskPhase, Workspace, with_step
@@ -16,11 +17,16 @@ from posthog_code.ports.agent import AgentHost
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.storage import Journals
 from posthog_code.services import edits
+from posthog_code.services.scope import Scope
 from posthog_code.services.setup import TaskSetup
 from posthog_code.services.store import Store
 
 log = logging.getLogger("reconcile")
 _UNSETTLED = (SessionPhase.STARTING, SessionPhase.WORKING, SessionPhase.WAITING, SessionPhase.CANCELLING)
+_MEASURED = 20
+"""Interrupted tasks whose changes are read again at start."""
+_MEASURE_TIME = 30.0
+"""Seconds for each."""
 
 
 def _unsettled(session: Session) -> bool:
@@ -29,12 +35,24 @@ def _unsettled(session: Session) -> bool:
 
 
 class Reconcile:
-    def __init__(self, store: Store, journals: Journals, host: AgentHost, setup: TaskSetup, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        journals: Journals,
+        host: AgentHost,
+        setup: TaskSetup,
+        clock: Clock,
+        measure: Callable[[TaskId], Awaitable[object]],
+        scope: Scope,
+    ) -> None:
+        """`measure` reads the size of a task's changes again."""
         self._store = store
         self._journals = journals
         self._host = host
         self._setup = setup
         self._clock = clock
+        self._measure = measure
+        self._scope = scope
 
     async def run(self) -> int:
         """Mend what the last run of the app left; gives the number of interrupted turns.
@@ -60,7 +78,31 @@ class Reconcile:
             interrupted += await self._settle(session)
         for task in cut:
             await self._stop_setup(task)
+        if stale := self._interrupted():
+            self._scope.spawn(self._measure_all(stale), "measure-interrupted")
         return interrupted
+
+    def _interrupted(self) -> list[TaskId]:
+        """Tasks whose figures are from before their last turn, the latest first."""
+        state = self._store.state
+        found = [
+            task
+            for task in state.tasks.values()
+            if task.phase is TaskPhase.READY
+            and task.workspace is not Workspace.CLOUD
+            and (session := state.session_of(task.id)) is not None
+            and session.phase is SessionPhase.INTERRUPTED
+        ]
+        return [task.id for task in sorted(found, key=lambda task: -task.updated_at)[:_MEASURED]]
+
+    async def _measure_all(self, task_ids: list[TaskId]) -> None:
+        """One after another: the start has better things to do with the disk."""
+        for task_id in task_ids:
+            try:
+                async with asyncio.timeout(_MEASURE_TIME):
+                    await self._measure(task_id)
+            except (UserError, TimeoutError) as error:
+                log.info("the changes of task %s are as they were known: %s", task_id, error)
 
     def _end_survivors(self, sessions: list[Session], set_ups: list[SessionId]) -> None:
         """Processes of an earlier run: by pid and start time, and by the mark that each of them carries."""

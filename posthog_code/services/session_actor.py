@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -176,7 +175,6 @@ class SessionActor:
         first = number == 1
         if first:
             attachments = attachments or self.attachments_of(1)
-        started = time.monotonic()
         self._starting = True
         try:
             self._check_folder()
@@ -203,7 +201,7 @@ class SessionActor:
         if reason == "interrupted":
             await self._interrupted(turn)
         else:
-            await self._finish(turn, reason, error, time.monotonic() - started)
+            await self._finish(turn, reason, error)
         return reason == "end_turn"
 
     def attachments_of(self, turn: int) -> tuple[str, ...]:
@@ -252,7 +250,8 @@ class SessionActor:
             syncing.cancel()
         return str(result.get("stopReason") or "end_turn"), ""
 
-    async def _finish(self, turn: Turn, reason: str, error: str, seconds: float) -> None:
+    async def _finish(self, turn: Turn, reason: str, error: str) -> None:
+        ended = self._parts.clock.now()
         await self.agent.asks.cancel_all()
         after, stat = turn.checkpoint_before, DiffStat()
         try:
@@ -265,7 +264,7 @@ class SessionActor:
         spent = sum(t.cost for t in self.session.turns)
         done = replace(
             turn,
-            ended_at=self._parts.clock.now(),
+            ended_at=ended,
             stop_reason=reason,
             error=error,
             checkpoint_after=after,
@@ -281,7 +280,7 @@ class SessionActor:
             turn=done.number,
             stopReason=reason,
             error=error,
-            duration=round(seconds, 3),
+            duration=done.seconds,
             files=done.files,
             added=done.added,
             removed=done.removed,

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QPlainTextEdit, QWidget
 
 from posthog_code.app import loop, window
 from posthog_code.app.demo import DemoWorld
@@ -19,7 +20,8 @@ from posthog_code.demo.world import DemoPostHog, start_posthog
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.task import TaskPhase, Workspace
-from posthog_code.domain.transcript import AgentText, AskItem, ToolCall
+from posthog_code.domain.transcript import AgentText, AskItem, ToolCall, UserMessage
+from posthog_code.ports.cloud import SignIn
 from posthog_code.ui.cloud.watching import begin_cloud
 from posthog_code.ui.kit.toggles import Segmented
 from posthog_code.ui.models.task_list import TaskRow
@@ -70,6 +72,9 @@ def play(qapp: QApplication, demo: DemoWorld, story: Story) -> None:
             context.bridge.close()
             await container.close()
             shown.deleteLater()
+            # Qt takes the window apart, not the garbage collector after the loop.
+            while shiboken6.isValid(shown):
+                await asyncio.sleep(0.01)
         return 0
 
     loop.run(qapp, main)
@@ -148,7 +153,9 @@ async def _cloud_job(world: World, posthog: DemoPostHog) -> None:
     # Its history and what it does now are one conversation; it waits for a permission, which is answered once.
     ask = await person.sees(lambda: next(iter(world.state.session_of(task_id).asks), None), "the permission")
     assert world.state.session_of(task_id).phase is SessionPhase.WAITING
-    assert (shown := _row(world, TITLE)) is not None and shown.word == "Waiting for permission"
+    await person.sees(
+        lambda: (shown := _row(world, TITLE)) is not None and shown.word == "Waiting for permission", "the row's word"
+    )
     items = services.sessions.transcript(task_id).items
     assert {AgentText, ToolCall, AskItem} <= {type(item) for item in items}
     panel = await person.sees(lambda: world.window.task_page.panel("conversation"), "the conversation")
@@ -182,6 +189,83 @@ async def _cloud_job(world: World, posthog: DemoPostHog) -> None:
     await person.presses("Ctrl+Shift+R")
     pull = await person.sees(lambda: world.state.pull_requests.get(local), "the pull request")
     assert pull.head == task.branch
+
+
+def test_start_in_the_cloud_steer_end_go_on_and_send_a_local_task(qapp: QApplication, demo: DemoWorld) -> None:
+    play(qapp, demo, _starting)
+
+
+async def _starting(world: World, posthog: DemoPostHog) -> None:
+    person, services = world.person, world.services
+    await services.account.sign_in(SignIn(posthog.url, posthog.token, keep=False))
+
+    # A new task with the workspace Cloud.
+    await person.presses("Ctrl+N")
+    await person.sees(lambda: person.widgets(QPlainTextEdit), "the prompt")
+    where = await person.finds(Segmented)
+    where.setFocus()
+    await person.presses("Right")
+    await person.presses("Right")
+    page = world.window.page("new_task")
+    await person.sees(lambda: page.cloud.choices.loaded, "what the cloud offers")
+    page.grid.repository.changed.emit("harbor/harbor-api")
+    page.prompt.editor.setFocus()
+    await person.types("Describe the quote limits in the guide")
+    before = set(world.state.tasks)
+    await person.presses("Ctrl+Return")
+    task_id = await person.sees(lambda: next(iter(set(world.state.tasks) - before), None), "the task", 40)
+    await person.sees(lambda: world.context.nav.task_id == task_id, "the task in view")
+    first = world.state.tasks[task_id]
+    assert first.workspace is Workspace.CLOUD and first.cloud_run_id
+
+    def phase() -> SessionPhase:
+        return world.state.session_of(task_id).phase
+
+    async def settled(what: str) -> None:
+        """What it asks for is allowed, by key, until it waits for a message."""
+        while True:
+            await person.sees(lambda: phase() is SessionPhase.READY or world.state.session_of(task_id).asks, what, 40)
+            asks = world.state.session_of(task_id).asks
+            if not asks:
+                return
+            stream = world.window.task_page.panel("conversation").stream
+            await person.sees(lambda stream=stream: stream.card_row() >= 0, "the card")
+            stream.setFocus()
+            await person.presses("1")
+            await person.sees(
+                lambda asked=asks[0].id: all(a.id != asked for a in world.state.session_of(task_id).asks), "the answer"
+            )
+
+    await settled("the end of the first turn")
+
+    # A follow-up, and another one after the run has ended: that goes on as a new run.
+    panel = await person.sees(lambda: world.window.task_page.panel("conversation"), "the conversation")
+    panel.composer.focus_text()
+    await person.types("Say it in one sentence")
+    await person.presses("Return")
+    await person.sees(lambda: _prompts(world, task_id) == 2, "the follow-up", 40)
+    await settled("the end of the second turn")
+    assert world.state.tasks[task_id].cloud_run_id == first.cloud_run_id
+    world.context.commands.run("cloud.end_run")
+    await person.clicks("End the run")
+    await person.sees(lambda: phase() is SessionPhase.IDLE, "the ended run")
+    panel.composer.focus_text()
+    await person.types("And add an example")
+    await person.presses("Return")
+    await person.sees(lambda: world.state.tasks[task_id].cloud_run_id != first.cloud_run_id, "the new run", 40)
+    await person.sees(lambda: _prompts(world, task_id) == 3, "the message in it", 40)
+
+    # A task of this machine goes there too.
+    local = next(t for t in world.state.tasks.values() if t.title.startswith("Stop double charges"))
+    world.context.nav.open_task(local.id)
+    world.context.commands.run("cloud.send")
+    await person.clicks("Send to the cloud")
+    await person.sees(lambda: world.state.tasks[local.id].workspace is Workspace.CLOUD, "the sent task", 60)
+    assert Path(local.path).is_dir(), "its worktree stays unless it was to be archived"
+
+
+def _prompts(world: World, task_id: TaskId) -> int:
+    return sum(isinstance(item, UserMessage) for item in world.services.sessions.transcript(task_id).items)
 
 
 def _local(world: World, cloud_id: str) -> TaskId | None:

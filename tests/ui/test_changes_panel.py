@@ -273,9 +273,26 @@ def test_split_is_kept_in_the_settings(open_panel: Callable[[], ChangesPanel], w
     panel = open_panel()
     panel.view.setFocus()
     QTest.keyClick(panel.view, K.Key_S)
-    assert world.state.settings.split_diff and panel.toolbar.layout_choice.current() == "split"
+    assert world.state.settings.split_diff and not panel.view.split
+    assert panel.toolbar.layout_choice.current() == "unified"  # what is shown: a half would be under 380 px
+    assert world.toasts.shown[-1][0] == "Split needs a wider panel (F11)"
     panel.resize(1200, 700)
-    assert panel.view.split
+    assert panel.view.split and panel.toolbar.layout_choice.current() == "split"
+
+
+def test_revert_comes_with_the_worktree_and_says_why_it_does_nothing(
+    open_panel: Callable[[], ChangesPanel], world: World
+) -> None:
+    task = world.state.tasks[TASK]
+    world.state = replace(world.state, tasks={TASK: replace(task, path="")})
+    panel = open_panel()
+    panel.view.setFocus()
+    QTest.keyClick(panel.view, K.Key_X)
+    assert not panel.view.revertible and not world.changes.reverted
+    assert world.toasts.shown[-1][0] == "Nothing can be reverted here."
+    world.state = replace(world.state, tasks={TASK: task})
+    world.tell(Topic("task", TASK))
+    assert panel.view.revertible
 
 
 def test_everything_that_takes_the_focus_has_a_name(open_panel: Callable[[], ChangesPanel], world: World) -> None:

@@ -106,6 +106,24 @@ async def _review(panel: ChangesPanel, world: World, file: Path, original: str) 
     undo()
     await until(lambda: _has(file, "line five\n"))
     await until(lambda: len(list(view.index.hunks(view.index.find_file("code.py")))) == 2)
+    await _take_out_a_new_file(panel, world, file.parent / "fresh.txt")
+
+
+async def _take_out_a_new_file(panel: ChangesPanel, world: World, fresh: Path) -> None:
+    """Git does not know it yet; reverting its only hunk removes it."""
+    view = panel.view
+    view.show_file("fresh.txt")
+    shown = len(world.toasts.shown)
+    view.setFocus()
+    QTest.keyClick(view, Qt.Key.Key_X)
+    await until(lambda: not fresh.exists())
+    await until(lambda: len(world.toasts.shown) > shown)
+    title, toast_actions = world.toasts.shown[-1]
+    assert title == "Reverted 1 hunk in fresh.txt."
+    await until(lambda: view.index.find_file("fresh.txt") < 0)
+    undo: Callable[[], Awaitable[None]] = toast_actions[0][1]  # type: ignore[assignment]
+    undo()
+    await until(lambda: fresh.exists() and fresh.read_text() == "new\n")
 
 
 def _has(file: Path, words: str) -> bool | None:

@@ -148,6 +148,11 @@ def test_the_window_opens_a_row_and_shows_who_is_signed_in(qtbot):
     words = [action.text() for action in window.tasks.menu(TaskId("cloud-c1"), window).actions()]
     assert "End the run…" in words and not any(word.startswith("Archive") for word in words)
     assert any("Send to the cloud" in a.text() for a in window.tasks.menu(TaskId("pay"), window).actions())
+    menu = sidebar.account.menu()
+    filters = next(action.menu() for action in menu.actions() if action.text() == "Cloud tasks")
+    assert [action.text() for action in filters.actions() if action.isChecked()] == ["All cloud tasks"]
+    next(action for action in filters.actions() if action.text() == "Mine").trigger()
+    assert ctx.state.settings.cloud_filter == "mine"
     ctx.services.account.put(Account())
     ctx.bridge.flush()
     assert not sidebar.account.isVisible() and sidebar._agents.isVisible()

@@ -55,6 +55,13 @@ def test_what_it_shows(qtbot: QtBot, world: World) -> None:
     assert form(dialog).paths.text() == "src/payments/retry.ts\ntests/payments.test.ts"
 
 
+def test_a_warning_stands_above_the_fields(qtbot: QtBot, world: World) -> None:
+    assert show(qtbot, world).form.warning is None  # type: ignore[union-attr]
+    world.pulls.proposal = replace(PROPOSAL, warning="The agent is still working.")
+    banner = form(show(qtbot, world)).warning
+    assert banner.isVisible() and banner.label.text() == "The agent is still working."
+
+
 def test_creating_it(qtbot: QtBot, world: World) -> None:
     dialog = show(qtbot, world)
     done: list[object] = []

@@ -263,9 +263,9 @@ def test_menus_say_what_can_be_done(open_window):
         "Copy the path",
         "Copy the branch name",
         "Archive",
-        "Delete the worktree…",
+        "Delete the task…",
     ]
-    assert labels(window.tasks.menu(OLD, window)) == ["Restore", "Delete…"]
+    assert labels(window.tasks.menu(OLD, window)) == ["Restore", "Delete the task…"]
 
 
 def test_deleting_asks_only_when_something_would_be_lost(open_window):

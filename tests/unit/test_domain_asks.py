@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from posthog_code.domain.ansi import plain
-from posthog_code.domain.asks import answer_words, ask_from_request, is_outside
+from posthog_code.domain.asks import answer_words, ask_from_request, is_outside, reach_words, uses_network
 from posthog_code.domain.transcript import Transcript
 
 
@@ -53,3 +55,44 @@ def test_terminal_output_as_plain_text() -> None:
     assert plain("\x1b[31mred\x1b[0m\r\n\x1b]0;title\x07x") == "red\nx"
     assert plain("10%\r50%\r100%\ndonx\be") == "100%\ndone"
     assert plain("a\x00b\tc") == "ab\tc"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curl -s https://example.com",
+        "cd web && npm install",
+        "FOO=1 pip3 install x",
+        "python3 -m pip install -r requirements.txt",
+        "bash -lc 'wget x'",
+        "sudo docker pull a",
+        "git -C web fetch",
+        "make | ssh host",
+        "ls\nscp a b",
+        "x $(curl y)",
+        "yarn",
+    ],
+)
+def test_commands_that_use_the_network(command: str) -> None:
+    assert uses_network(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["npm test", "git status", "git commit -m 'git push'", "grep curl x", "echo 'curl x'", "yarn test", 'a "b', "", "git"],
+)
+def test_commands_of_which_nothing_is_said(command: str) -> None:
+    assert not uses_network(command)
+
+
+def test_what_a_permission_reaches() -> None:
+    inside = _ask({"title": "Edit", "kind": "edit", "locations": [{"path": "/w/a/b.py"}, {"path": "c"}, {"path": "d"}]})
+    assert reach_words(inside, "/w") == ("writes a/b.py, c and 1 more",)
+    outside = _ask({"title": "Edit", "kind": "edit", "locations": [{"path": "/etc/hosts"}]})
+    assert reach_words(outside, "/w") == ("writes outside the worktree: /etc/hosts",)
+    assert reach_words(_ask({"title": "r", "kind": "read", "locations": [{"path": "a"}]}), "/w") == ("reads a",)
+    assert reach_words(_ask({"title": "r", "kind": "fetch"}), "/w") == ("uses the network",)
+    assert reach_words(_ask({"title": "r", "kind": "execute", "rawInput": {"command": "npm ci"}}), "/w") == (
+        "uses the network",
+    )
+    assert reach_words(_ask({"title": "r", "kind": "execute", "rawInput": {"command": "make"}}), "/w") == ()

@@ -248,6 +248,23 @@ def test_permission_and_its_answer() -> None:
     assert (item.answer, item.by, item.answered_at) == ("Allow once", "you", s.at)
 
 
+def test_waiting_for_an_answer_is_no_run_time() -> None:
+    s = Session()
+    s.prompt("x")
+    s.update(sessionUpdate="tool_call", toolCallId="c", title="make", kind="execute", status="pending")
+    s.permission(toolCallId="c", title="make")
+    s.at += 16
+    s.note("answered", requestId="9", answer="no", by="you")
+    s.feed({"id": 9, "result": {"outcome": {"outcome": "selected", "optionId": "no"}}}, "out", after=0.0)
+    s.update(sessionUpdate="tool_call_update", toolCallId="c", status="failed")
+    assert (s.items[1].waited, s.items[1].ran, s.items[1].ended_at - s.items[1].at) == (17.0, 2.0, 19.0)
+    s.update(sessionUpdate="tool_call", toolCallId="d", title="make", kind="execute", status="pending")
+    s.permission(request_id=10, toolCallId="d", title="make")
+    s.end("cancelled")
+    call = next(item for item in s.items if isinstance(item, ToolCall) and item.call_id == "d")
+    assert (call.status, call.waited, call.ran) == ("stopped", 1.0, 1.0)
+
+
 def test_the_note_of_an_answer_says_by_whom() -> None:
     s = Session()
     s.prompt("x")

@@ -29,6 +29,7 @@ from posthog_code.domain.pull_request import (
     ReviewState,
     ReviewThread,
 )
+from posthog_code.domain.transcript import AgentText, Item, TurnFooter, UserMessage
 
 PULL = PullRequest(
     number=482,
@@ -187,6 +188,32 @@ def test_a_description_without_a_template() -> None:
     )
     assert text == "## Why\n\nStop double charges in src/a.ts\n\n## What\n\nDone: `***`"
     assert words.body("", "", "") == ""
+
+
+def test_the_agents_last_words_are_those_of_a_turn_that_ended_by_itself() -> None:
+    def turn(text: str, reason: str) -> list[Item]:
+        said: list[Item] = [AgentText("t", 0.0, text=text), AgentText("s", 0.0, text="Sub-agent", parent_id="c")]
+        return [UserMessage("u", 0.0), *said, TurnFooter("f", 0.0, stop_reason=reason)]
+
+    assert words.last_words([*turn("Done.", "end_turn"), *turn("line\n" * 482, "cancelled")]) == "Done."
+    assert words.last_words([*turn("Done.", "end_turn"), *turn("", "end_turn")]) == ""
+    assert words.last_words(turn("Half", "interrupted")) == ""
+    assert words.last_words([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("One.\n\nTwo.", "One.\n\nTwo."),
+        ("One.\n\n" + "two\n" * 30, "One.\n\n…"),
+        ("x\n" * 30, "x\n" * 19 + "x …"),
+        ("One.\n\n```\na\n\n" + "b\n" * 30 + "```", "One.\n\n…"),
+        ("```\n" + "b\n" * 30 + "```", "```\n" + "b\n" * 19 + "```\n\n…"),
+        ("First.\n\n" + "word " * 400, "First.\n\n…"),
+    ],
+)
+def test_a_long_summary_is_cut_at_a_paragraph(said: str, shown: str) -> None:
+    assert words.body("", "", said) == f"## What\n\n{shown}"
 
 
 def test_a_template_is_filled_in() -> None:

@@ -15,8 +15,9 @@ from posthog_code.adapters.forge.hosts import locate
 from posthog_code.domain.changes import ChangedFile, ChangeSet, FileState, Scope
 from posthog_code.domain.errors import Conflict, InvalidInput, NotFound, NotSignedIn, Offline, RateLimited
 from posthog_code.domain.ids import RepositoryId, SessionId, TaskId
-from posthog_code.domain.publishing import NewPullRequest
+from posthog_code.domain.publishing import NewPullRequest, PullRequestProposal
 from posthog_code.domain.pull_request import Check, CheckState, Mergeable, PullRequest, PullRequestState
+from posthog_code.domain.session import Session, SessionPhase
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import Repository, StepState, Task, TaskPhase, Workspace
 from posthog_code.services.pull_requests import PullRequests, Unpushed
@@ -208,6 +209,19 @@ def test_a_proposal(tmp_path: Path) -> None:
 )
 def test_what_stands_in_the_way_is_said(tmp_path: Path, world: dict[str, str], says: str) -> None:
     assert says in play(World(tmp_path, **world), lambda pulls: pulls.propose(T)).problem
+
+
+@pytest.mark.parametrize(("phase", "warns"), [("working", True), ("waiting", True), ("ready", False)])
+def test_an_agent_that_still_works_is_told_of(tmp_path: Path, phase: str, warns: bool) -> None:
+    world = World(tmp_path)
+    session = Session(SessionId("s"), T, "demo", phase=SessionPhase(phase))
+
+    async def use(pulls: PullRequests) -> PullRequestProposal:
+        await world.store.update(lambda state: replace(state, sessions={session.id: session}))
+        return await pulls.propose(T)
+
+    proposal = play(world, use)
+    assert proposal.warning.startswith("The agent is still working") == warns and proposal.problem == ""
 
 
 def test_an_open_one_is_adopted(tmp_path: Path) -> None:

@@ -101,9 +101,11 @@ def test_words_of_calls() -> None:
 def test_words_of_answers_and_footers() -> None:
     ask = Ask("1", AskKind.PERMISSION, "t", 0.0, options=(AskOption("y", "Yes, go", "allow_once"),))  # type: ignore[arg-type]
     assert words.answered_line(AskItem("q", 0.0, ask=ask, answer="Yes, go", by="you")) == "Allowed once · you"
-    assert words.answered_line(AskItem("q", 0.0, ask=ask, answer="cancelled")) == "Not answered"
+    assert words.answered_line(AskItem("q", 0.0, ask=ask, answer="cancelled", by="you")) == "Not answered"
     footer = TurnFooter("f", 0.0, turn=3, duration=161.0, stop_reason="cancelled")
-    assert words.footer_parts(footer) == ["Turn 3", "Stopped", "2 m 41 s"]
+    assert words.footer_parts(footer) == ["Turn 3", "Stopped by you", "2 m 41 s"]
+    footer.stop_reason = "error"
+    assert words.footer_parts(footer)[1] == "Stopped"  # the word that the head of the task has
     assert words.tokens_words(48_200) == "48k tokens"
     assert words.permission_title("edit", "Claude Code", True) == "Claude Code asks to edit a file outside the worktree"
 

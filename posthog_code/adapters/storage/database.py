@@ -227,7 +227,7 @@ def _failed(path: Path, error: Exception) -> StorageFailed:
         return StorageFailed(
             "The disk is full.", "Free some space; nothing that was shown as saved is lost.", f"{path}: {error}"
         )
-    if "readonly" in words or "read-only" in words or "permission" in words or "unable to open" in words:
+    if isinstance(error, OSError) or "readonly" in words or "read-only" in words or "permission" in words or "unable to open" in words:
         return StorageFailed(
             f"The data folder {path.parent} cannot be written.",
             "Check its permissions, or set POSTHOG_CODE_HOME to another folder.",

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from posthog_code.demo.agent import process
 from posthog_code.demo.agent.session import Session, list_sessions, load_session, new_session
@@ -208,7 +209,7 @@ class Server:
         text = "\n".join(str(block.get("text", "")) for block in blocks if block.get("type") == "text")
         for block in blocks:
             session.keep({"sessionUpdate": "user_message_chunk", "content": block})
-        turn = Turn(self._wire, session, text, speed(), self._forms)
+        turn = Turn(self._wire, session, text, speed(), self._forms, _linked(blocks))
         before, error = session.used, None
         reason = "end_turn"
         try:
@@ -232,6 +233,12 @@ class Server:
         spent = max(session.used - before, 1)
         usage = {"inputTokens": session.used, "outputTokens": spent, "totalTokens": session.used + spent}
         self._wire.send({"id": request_id, "result": {"stopReason": reason, "usage": usage}})
+
+
+def _linked(blocks: Sequence[JsonObject]) -> list[str]:
+    """Paths of the files that a prompt links to."""
+    uris = [urlsplit(str(block.get("uri") or "")) for block in blocks if block.get("type") == "resource_link"]
+    return [unquote(uri.path) for uri in uris if uri.scheme == "file"]
 
 
 def _folder(params: JsonObject) -> Path:

@@ -55,6 +55,8 @@ class Session:
     """Kinds of action that the person allowed for the whole session."""
     marks: set[str] = field(default_factory=set)
     """What happened once and shall not happen again, such as a scripted crash."""
+    left: JsonObject = field(default_factory=dict)
+    """What a turn that did not get to its end leaves to do, as its scenario wrote it down."""
     updates: list[JsonObject] = field(default_factory=list)
     cancelled: threading.Event = field(default_factory=threading.Event)
     busy: threading.Lock = field(default_factory=threading.Lock)
@@ -102,6 +104,7 @@ class Session:
             "sceneTurns": list(self.scene_turns),
             "allowed": sorted(self.allowed),
             "marks": sorted(self.marks),
+            "left": self.left,
         }
         self._append({"head": head})
 
@@ -170,4 +173,5 @@ def _from_head(head: JsonObject) -> Session:
         scene_turns=tuple(head["sceneTurns"]),
         allowed=set(head["allowed"]),
         marks=set(head["marks"]),
+        left=dict(head.get("left") or {}),
     )

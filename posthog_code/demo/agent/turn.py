@@ -32,10 +32,15 @@ class Refused(Exception):
 class Turn:
     """One prompt being worked on."""
 
-    def __init__(self, wire: Wire, session: Session, prompt: str, speed: float, forms: bool) -> None:
+    def __init__(
+        self, wire: Wire, session: Session, prompt: str, speed: float, forms: bool, linked: Sequence[str] = ()
+    ) -> None:
+        """`linked` are the paths that come with the prompt as links to files."""
         self.wire = wire
         self.session = session
         self.prompt = prompt
+        self.named = named_files(prompt, linked, session.cwd)
+        """Files in the session's folder that the prompt names, relative to it."""
         self.forms = forms
         """Whether the client can show a form."""
         self.parent = ""
@@ -111,6 +116,12 @@ class Turn:
         options = self.session.config_options()
         self.update({"sessionUpdate": "config_option_update", "configOptions": options}, keep=False)
 
+    def leave(self, left: JsonObject) -> None:
+        """Write down what is left to do, before the next step begins; {} for nothing."""
+        if self.session.left != left:
+            self.session.left = left
+            self.session.save()
+
     # -- files
 
     def path(self, relative: str) -> Path:
@@ -129,7 +140,8 @@ class Turn:
         self.pause(0.3)
         shown = "\n".join(lines[:40]) + (f"\n… and {len(lines) - 40} more" if len(lines) > 40 else "")
         files = len({line.split(":", 1)[0] for line in lines})
-        self.finish(call, text=shown or "Nothing found.", title=f"Search {pattern}: {len(lines)} in {files} files")
+        found = f"{many(len(lines), 'match', 'matches')} in {many(files, 'file')}"
+        self.finish(call, text=shown or "Nothing found.", title=f"Search {pattern}: {found}")
         return lines
 
     def files(self) -> list[str]:
@@ -333,6 +345,25 @@ class Turn:
         if answer.get("action") != "accept":
             return ""
         return str(content.get("other") or content.get(field) or "")
+
+
+MENTION = re.compile(r"(?<!\S)@([\w./-]*[\w/-])")
+"""A file that a prompt names: @src/cart/cartStore.ts."""
+
+
+def named_files(prompt: str, linked: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """The mentions in a prompt and the links beside it, as far as they are files below `folder`."""
+    root, found = folder.resolve(), []
+    for name in [*MENTION.findall(prompt), *linked]:
+        path = (root / name).resolve()
+        if path.is_relative_to(root) and path.is_file() and ".git" not in path.relative_to(root).parts:
+            found.append(path.relative_to(root).as_posix())
+    return tuple(dict.fromkeys(found))
+
+
+def many(number: int, one: str, more: str = "") -> str:
+    """ "1 file", "2 files"."""
+    return f"{number} {one if number == 1 else more or one + 's'}"
 
 
 def exact_text(path: Path) -> str | None:

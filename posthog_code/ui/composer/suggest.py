@@ -11,6 +11,7 @@ from posthog_code.domain.session import AgentCommand
 from posthog_code.ui.composer.editor import Editor
 from posthog_code.ui.composer.mentions import Token, rank_files, token_at
 from posthog_code.ui.kit.popup import MenuItem, PopupList
+from posthog_code.ui.models import fuzzy
 
 _COMMANDS_SHOWN = 60
 
@@ -18,11 +19,13 @@ _COMMANDS_SHOWN = 60
 class Suggestions(QObject):
     """Watches the editor's cursor and fills the popup; the editor keeps the focus and forwards its keys."""
 
-    def __init__(self, editor: Editor, want_files: Callable[[], None]) -> None:
-        """`want_files` is called when a mention begins: whoever made this then calls `set_files`."""
+    def __init__(self, editor: Editor, want_files: Callable[[], None], *, below: bool = False) -> None:
+        """`want_files` is called when a mention begins: whoever made this then calls `set_files`. `below` opens the list
+        under the caret as long as there is room, for an editor that has something to read above it."""
         super().__init__(editor)
         self._editor = editor
         self._want_files = want_files
+        self._below = below
         self._files: Sequence[str] = ()
         self._recent: list[str] = []
         self._commands: Sequence[AgentCommand] = ()
@@ -87,7 +90,13 @@ class Suggestions(QObject):
     def _file_items(self, token: Token) -> list[MenuItem]:
         found = rank_files(token.query, self._files, self._recent)
         return [
-            MenuItem(path, path.rsplit("/", 1)[-1], icon="ph.file-text", detail=path.rpartition("/")[0])
+            MenuItem(
+                path,
+                path.rsplit("/", 1)[-1],
+                icon="ph.file-text",
+                detail=path.rpartition("/")[0],
+                marks=_name_marks(token.query, path),
+            )
             for path in found
         ]
 
@@ -98,7 +107,15 @@ class Suggestions(QObject):
         found = (starts + inside)[:_COMMANDS_SHOWN]
         if len(found) == 1 and found[0].name.lower() == query and token.query != token.query.strip():
             return []
-        return [MenuItem(c.name, f"/{c.name}", detail=" ".join(c.description.split())[:80]) for c in found]
+        return [
+            MenuItem(
+                c.name,
+                f"/{c.name}",
+                detail=" ".join(c.description.split())[:80],
+                marks=tuple(range(at + 1, at + 1 + len(query))) if (at := c.name.lower().find(query)) >= 0 else (),
+            )
+            for c in found
+        ]
 
     def _show(self, items: list[MenuItem]) -> None:
         window = self._editor.window()
@@ -111,7 +128,14 @@ class Suggestions(QObject):
         before = self._popup.current()
         self._popup.set_items(items, before if any(item.id == before for item in items) else items[0].id)
         anchor = self._editor.parentWidget() or self._editor
-        self._popup.popup(anchor, above=True, width=min(420, anchor.width()))
+        width = min(420, anchor.width())
+        caret = self._editor.cursorRect()
+        under = self._editor.viewport().mapTo(window, caret.bottomLeft())
+        if self._below and window.height() - under.y() >= self._popup.sizeHint().height():
+            at = self._editor.viewport().mapTo(anchor, caret.bottomLeft())
+            self._popup.popup(anchor, at=at, width=width)
+        else:
+            self._popup.popup(anchor, above=True, width=width)
 
     def _closed(self) -> None:
         if self._token is not None and self._editor.hasFocus():
@@ -137,6 +161,12 @@ def _before(cursor: QTextCursor) -> str:
     made = QTextCursor(cursor.document())
     made.setPosition(cursor.position(), QTextCursor.MoveMode.KeepAnchor)
     return made.selectedText().replace("\u2029", "\n")
+
+
+def _name_marks(query: str, path: str) -> tuple[int, ...]:
+    """Characters of the file's name that the query hits."""
+    hit, start = fuzzy.match(query, path) if query else None, path.rfind("/") + 1
+    return tuple(place - start for place in hit.positions if place >= start) if hit is not None else ()
 
 
 def _units(text: str) -> int:

@@ -40,6 +40,11 @@ class CreatePrForm(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addLayout(self._line())
+        self.warning: Banner | None = None
+        if proposal.warning:
+            column.addSpacing(2)
+            self.warning = Banner(proposal.warning, self, tone="waiting", icon="ph.warning")
+            column.addWidget(self.warning)
         self.paths = Label("", self, font="codeSmall", token="text.secondary", wrap=False, selectable=True)
         self.paths.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.paths.hide()

@@ -253,7 +253,7 @@ class Keys:
 
     def _revert(self) -> None:
         number = self._hunk()
-        if number >= 0 and self._view.revertible:
+        if number >= 0:
             self._view.revertAsked.emit(self._view.index.hunk(number))
 
     def _file(self) -> int:

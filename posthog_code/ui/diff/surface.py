@@ -46,6 +46,8 @@ class Surface(QAbstractScrollArea):
     currentFileChanged = Signal(str)
     foldsChanged = Signal()
     splitAsked = Signal()
+    resized = Signal()
+    """The room for the halves of split has changed."""
     scopeAsked = Signal()
     filterAsked = Signal()
     painted = Signal()

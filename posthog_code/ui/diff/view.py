@@ -102,6 +102,7 @@ class DiffView(Surface):
             self.fit()
         self.cards.measure_all()
         self.finder.arrange()
+        self.resized.emit()
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         self.viewport().update()

@@ -31,6 +31,8 @@ class MenuItem:
     reason: str = ""
     """Why it cannot be chosen; "" means that it can."""
     heading: str = ""
+    marks: tuple[int, ...] = ()
+    """Characters of the text that what was typed hits."""
 
     @property
     def choosable(self) -> bool:
@@ -130,6 +132,12 @@ class MenuRows(QWidget):
             right -= wide + 12
         width = min(painting.text_width(item.text, look.font("body")), right - x)
         painting.text(painter, QRectF(x, rect.top(), width, rect.height()), item.text, look.font("body"), words)
+        for place in item.marks:
+            before = painting.text_width(item.text[:place], look.font("body"))
+            wide = painting.text_width(item.text[: place + 1], look.font("body")) - before
+            if before + wide <= width:
+                box = QRectF(x + before, rect.top(), wide + 1, rect.height())
+                painting.text(painter, box, item.text[place], look.font("body"), look.color("accent.text"))
         x += width + 10
         if item.detail and right - x > 20:
             box = QRectF(x, rect.top(), right - x, rect.height())

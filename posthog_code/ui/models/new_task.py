@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from posthog_code.domain.agent import AgentStatus
+from posthog_code.domain.session import AgentCommand, Session
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import Repository
 from posthog_code.domain.text import age
@@ -75,14 +76,25 @@ def model_items(state: AppState, agent_id: str, current: str) -> tuple[list[Menu
 
     An agent tells its models only in a session, so before the first one there are none.
     """
-    tasks = sorted(state.tasks.values(), key=lambda task: task.created_at, reverse=True)
-    sessions = (state.sessions.get(task.session_id) for task in tasks if task.agent_id == agent_id)
-    option = next((found for s in sessions if s is not None and (found := s.option("model")) is not None), None)
+    option = next((found for s in _sessions(state, agent_id) if (found := s.option("model")) is not None), None)
     if option is None or len(option.choices) < 2:
         return [], ""
     items = [MenuItem(choice.id, choice.name, detail=choice.description[:60]) for choice in option.choices]
     known = {item.id for item in items}
     return items, next((model for model in (current, option.current) if model in known), items[0].id)
+
+
+def known_commands(state: AppState, agent_id: str) -> tuple[AgentCommand, ...]:
+    """Commands that the newest session of the agent told; like the models, none before the first one."""
+    return next((session.commands for session in _sessions(state, agent_id) if session.commands), ())
+
+
+def _sessions(state: AppState, agent_id: str) -> Iterator[Session]:
+    """The sessions of an agent, that of the newest task first."""
+    for task in sorted(state.tasks.values(), key=lambda task: task.created_at, reverse=True):
+        session = state.sessions.get(task.session_id) if task.agent_id == agent_id else None
+        if session is not None:
+            yield session
 
 
 def script_items(repository: Repository, local: bool) -> list[MenuItem]:

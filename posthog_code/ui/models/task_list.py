@@ -261,7 +261,7 @@ def elapsed_words(state: AppState, task_id: TaskId, now: float) -> str:
         return ""
     if session.phase.busy:
         return f"turn {turn.number} · {duration(max(0.0, now - turn.started_at))}"
-    took = duration(max(0.0, turn.ended_at - turn.started_at))
+    took = duration(turn.seconds)
     if turn.stop_reason in ("cancelled", "error", "interrupted"):
         return f"turn {turn.number} · after {took}"
     return f"turn {turn.number} took {took}" if turn.ended_at else f"turn {turn.number}"

@@ -43,7 +43,8 @@ _UNKNOWN = TaskView(Glyph.UNKNOWN, "Unknown", "text.muted")
 
 def task_state(state: AppState, task_id: TaskId) -> TaskView:
     """What to show for a task. When several things are true, the most urgent one wins: waiting, question, failed,
-    running, setting up, checks failing, changes requested, finished and unread, the pull request, paused, idle."""
+    running, setting up, interrupted, checks failing, changes requested, finished and unread, the pull request, paused,
+    idle."""
     task = state.tasks.get(task_id)
     if task is None:
         return _UNKNOWN
@@ -55,6 +56,7 @@ def task_state(state: AppState, task_id: TaskId) -> TaskView:
         return _in_cloud(state, task, session, pull_request)
     return (
         _pressing(task, session)
+        or _interrupted(session)
         or _review_trouble(pull_request)
         or _unread(task, session)
         or _review_state(pull_request)
@@ -166,6 +168,12 @@ def _pressing(task: Task, session: Session | None) -> TaskView | None:
     return None
 
 
+def _interrupted(session: Session | None) -> TaskView | None:
+    if session is None or session.phase is not SessionPhase.INTERRUPTED:
+        return None
+    return TaskView(Glyph.PAUSED, "Interrupted", "status.waiting")
+
+
 def _review_trouble(pull_request: PullRequest | None) -> TaskView | None:
     if pull_request is None or pull_request.state not in (PullRequestState.OPEN, PullRequestState.DRAFT):
         return None
@@ -203,8 +211,6 @@ def _review_state(pull_request: PullRequest | None) -> TaskView | None:
 
 def _resting(task: Task, session: Session | None) -> TaskView:
     turn = session.turn if session else None
-    if session is not None and session.phase is SessionPhase.INTERRUPTED:
-        return TaskView(Glyph.PAUSED, "Interrupted", "status.waiting")
     if turn is not None and turn.stop_reason == "cancelled":
         return TaskView(Glyph.PAUSED, "Stopped by you", "text.secondary")
     if turn is not None and task.stat.files:
@@ -213,13 +219,13 @@ def _resting(task: Task, session: Session | None) -> TaskView:
 
 
 def pull_request_words(pull_request: PullRequest) -> str:
-    """ "#482 ✕ 6/7 Changes requested"."""
+    """ "#482 ✕ 6/7 Changes requested"; without a mark while checks run."""
     parts = [f"#{pull_request.number}"]
     if pull_request.state in (PullRequestState.MERGED, PullRequestState.CLOSED):
         return f"{parts[0]} {pull_request.state.value.capitalize()}"
     if pull_request.checks:
-        mark = "✕" if pull_request.failed else "…" if pull_request.running else "✓"
-        parts.append(f"{mark} {pull_request.passed}/{len(pull_request.checks)}")
+        mark = "✕ " if pull_request.failed else "" if pull_request.running else "✓ "
+        parts.append(f"{mark}{pull_request.passed}/{len(pull_request.checks)}")
     word = {"APPROVED": "Approved", "CHANGES_REQUESTED": "Changes requested"}.get(pull_request.review_decision, "")
     if pull_request.state is PullRequestState.DRAFT:
         word = word or "Draft"

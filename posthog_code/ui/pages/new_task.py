@@ -31,6 +31,7 @@ from posthog_code.ui.models.new_task import (
     agent_items,
     branch_items,
     default_agent,
+    known_commands,
     mode_items,
     model_items,
     repository_items,
@@ -263,6 +264,7 @@ class NewTaskPage(QWidget):
         return self.workspace is Workspace.CLOUD
 
     def _show_modes(self) -> None:
+        self.prompt.set_commands(known_commands(self._ctx.state, self.agent.current()))
         if self.in_cloud:
             self.cloud.show_agents(self.agent, self.model)
             self.mode.hide()

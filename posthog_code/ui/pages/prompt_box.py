@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import RepositoryId
+from posthog_code.domain.session import AgentCommand
 from posthog_code.ui.composer.editor import Editor
 from posthog_code.ui.composer.strip import AttachmentStrip
 from posthog_code.ui.composer.suggest import Suggestions
@@ -35,7 +38,7 @@ class PromptBox(QWidget):
         self.setObjectName("composer")
         self.setAccessibleName("Message")
         self.editor = Editor(self)
-        self.editor.setPlaceholderText("Describe the change. @ mentions a file.")
+        self.editor.setPlaceholderText("Describe the change. @ mentions a file, / is a command.")
         self.editor.set_lines(*_LINES)
         self.editor.on_key = self._on_key
         self.editor.textChanged.connect(self._on_changed)
@@ -43,7 +46,7 @@ class PromptBox(QWidget):
         self.editor.filesDropped.connect(self._on_files)
         self.strip = AttachmentStrip(self)
         self.strip.changed.connect(self._on_changed)
-        self.suggestions = Suggestions(self.editor, self._load_files)
+        self.suggestions = Suggestions(self.editor, self._load_files, below=True)
         self.bar = QHBoxLayout()
         self.bar.setContentsMargins(8, 0, 8, 8)
         self.bar.setSpacing(2)
@@ -97,6 +100,10 @@ class PromptBox(QWidget):
         if repository_id != self._repository_id:
             self._repository_id = repository_id
             self.suggestions.set_files(())
+
+    def set_commands(self, commands: Sequence[AgentCommand]) -> None:
+        """What / offers."""
+        self.suggestions.set_commands(commands)
 
     def attach(self) -> None:
         dialog = QFileDialog(self, "Attach files")

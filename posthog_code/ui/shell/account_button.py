@@ -9,7 +9,6 @@ from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QMenu, QWidget
 
 from posthog_code.domain.cloud import Account
-from posthog_code.domain.cloud_lists import CloudFilter
 from posthog_code.domain.state import AppState
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit import painting
@@ -120,19 +119,15 @@ class AccountButton(SideButton):
             action = shown.addAction(words)
             action.setCheckable(True)
             action.setChecked(which is chosen)
-            action.triggered.connect(lambda _on=False, one=which: self.choose_filter(one))
+            action.triggered.connect(lambda _on=False, one=which: self._ctx.commands.run(f"cloud.filter.{one.value}"))
         menu.addAction(icon("ph.arrows-clockwise", "text.secondary"), "Check now").triggered.connect(self._refresh)
         menu.addSeparator()
         page = menu.addAction(icon("ph.gear-six", "text.secondary"), "Cloud account…")
         page.triggered.connect(lambda: self._ctx.nav.open_settings("account"))
         return menu
 
-    def choose_filter(self, which: CloudFilter) -> None:
-        """Remembered."""
-        self._ctx.actions.start("cloud.filter", lambda: self._ctx.services.settings.set(cloud_filter=which.value))
-
     def _choose_project(self, project_id: int) -> None:
         self._ctx.actions.start("account.project", lambda: self._ctx.services.account.choose_project(project_id))
 
     def _refresh(self) -> None:
-        self._ctx.actions.start("cloud.refresh", self._ctx.services.cloud.refresh)
+        self._ctx.commands.run("cloud.refresh")

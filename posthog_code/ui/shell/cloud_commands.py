@@ -9,9 +9,9 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMenu, QWidget
 
 from posthog_code.domain.cloud import TERMINAL, CloudTask
+from posthog_code.domain.cloud_lists import CloudFilter
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.task import Task, TaskPhase, Workspace
-from posthog_code.services.handover_push import is_sending
 from posthog_code.ui import platform
 from posthog_code.ui.cloud.links import open_cloud_task
 from posthog_code.ui.commands import Command
@@ -38,8 +38,16 @@ class CloudCommands(QObject):
             Command("cloud.account", "Cloud account", self.show_account, ()),
         ):
             ctx.commands.register(command, self)
+        for which, words in cloud_list.FILTERS.items():
+            run = partial(self.choose_filter, which)
+            title = f"Show cloud tasks: {words.removesuffix(' cloud tasks').lower()}"
+            ctx.commands.register(Command(f"cloud.filter.{which.value}", title, run, (), self._signed_in), self)
 
     # the list
+
+    def choose_filter(self, which: CloudFilter) -> None:
+        """Which cloud tasks are listed; remembered."""
+        self._ctx.actions.start("cloud.filter", lambda: self._ctx.services.settings.set(cloud_filter=which.value))
 
     def refresh(self) -> None:
         self._ctx.actions.start("cloud.refresh", self._ctx.services.cloud.refresh)
@@ -110,9 +118,13 @@ class CloudCommands(QObject):
 
     def may_send(self, task: Task) -> bool:
         """Also to go on with sending, or to give it up, where it stopped."""
-        stopped = task.phase is TaskPhase.SETUP_FAILED and is_sending(task.steps)
-        ready = (task.phase is TaskPhase.READY or stopped) and bool(task.path)
-        return ready and task.workspace is not Workspace.CLOUD and self._signed_in()
+        ready = task.phase is TaskPhase.READY
+        if task.phase is TaskPhase.SETUP_FAILED:
+            # Not needed for the first paint, and it brings half of the services.
+            from posthog_code.services.handover_push import is_sending
+
+            ready = is_sending(task.steps)
+        return ready and bool(task.path) and task.workspace is not Workspace.CLOUD and self._signed_in()
 
     # menus
 

@@ -204,7 +204,7 @@ class MainWindow(QMainWindow):
         if kinds & {"tasks", "task"}:
             task_id = self._ctx.nav.task_id
             task = self._ctx.state.tasks.get(task_id) if task_id else None
-            if task_id and (task is None or not _is_listed(task.phase)):
+            if task_id and (task is None or task.phase is TaskPhase.DELETED):
                 self._ctx.nav.leave_task(task_id)
             self._show_title()
 

@@ -10,7 +10,7 @@ from posthog_code.domain.agent import AgentStatus
 from posthog_code.domain.cloud_lists import is_unread
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.state import Topic
-from posthog_code.domain.task import Task, TaskPhase, Workspace
+from posthog_code.domain.task import Task, Workspace
 from posthog_code.domain.text import plural
 from posthog_code.ui.cloud.links import open_cloud_task
 from posthog_code.ui.context import UiContext
@@ -259,7 +259,7 @@ class Sidebar(QWidget):
         in_cloud = unopened(self._ctx.state, task_id)
         if in_cloud is not None:
             open_cloud_task(self._ctx, in_cloud.id)
-        elif task is not None and task.phase is not TaskPhase.ARCHIVED:
+        elif task is not None:
             self._ctx.nav.open_task(task.id)
 
     def _on_toggled(self, key: str) -> None:

@@ -92,16 +92,17 @@ class TaskCommands(QObject):
             parts.append(f"{plural(len(uncommitted), 'file')} {have} changes that are nowhere else.")
         if unpushed:
             parts.append(f"{plural(unpushed, 'commit')} {'is' if unpushed == 1 else 'are'} not pushed.")
-        what = "the task" if task.workspace is Workspace.LOCAL else "the worktree"
+        if task.workspace is not Workspace.LOCAL:
+            parts.append("A snapshot of the worktree is kept, and Undo brings all of it back.")
         from posthog_code.ui.shell.confirm import ConfirmSheet
 
         sheet = ConfirmSheet(
             self._window,
-            title=f"Delete {what} {task.branch or task.title}?",
+            title=f"Delete the task {task.title}?",
             text=" ".join(parts),
             items=uncommitted,
             safe="Keep",
-            danger="Delete task" if task.workspace is Workspace.LOCAL else "Delete worktree",
+            danger="Delete task",
         )
         sheet.confirmed.connect(partial(self._delete_now, task_id))
         sheet.open()
@@ -181,7 +182,7 @@ class TaskCommands(QObject):
             return menu
         if task.phase is TaskPhase.ARCHIVED:
             self._add(menu, "ph.arrow-counter-clockwise", "Restore", lambda: self.restore(task_id))
-            self._add(menu, "ph.trash", "Delete…", lambda: self.delete(task_id))
+            self._add(menu, "ph.trash", "Delete the task…", lambda: self.delete(task_id))
             return menu
         self._add(menu, "ph.pencil-simple", "Rename", lambda: self.rename_asked.emit(task_id), "task.rename")
         self._add(menu, "ph.push-pin", "Unpin" if task.pinned else "Pin", lambda: self.pin(task_id))
@@ -196,12 +197,14 @@ class TaskCommands(QObject):
         if task.workspace is Workspace.CLOUD:
             for mark, words, run, command_id in self.cloud.deeds(task):
                 self._add(menu, mark, words, run, command_id)
+            if task.path:
+                # It was sent from here, and its worktree stayed.
+                self._add(menu, "ph.archive-box", "Archive", lambda: self.archive(task_id))
             return menu
         if self.cloud.may_send(task):
             self._add(menu, "ph.cloud-arrow-up", "Send to the cloud…", lambda: self.cloud.send(task_id))
         self._add(menu, "ph.archive-box", "Archive", lambda: self.archive(task_id), "task.archive")
-        label = "Delete the task…" if task.workspace is Workspace.LOCAL else "Delete the worktree…"
-        self._add(menu, "ph.trash", label, lambda: self.delete(task_id))
+        self._add(menu, "ph.trash", "Delete the task…", lambda: self.delete(task_id))
         return menu
 
     def _add(self, menu: QMenu, mark: str, text: str, run: Callable[[], object], command_id: str = "") -> None:
@@ -270,7 +273,7 @@ class TaskCommands(QObject):
             ),
             Command(
                 "task.delete",
-                "Delete the task",
+                "Delete the task…",
                 self._on_current(self.delete),
                 (),
                 self._is_here,

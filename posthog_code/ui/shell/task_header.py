@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.pull_request import PullRequestState
 from posthog_code.domain.state import AppState, Topic
-from posthog_code.domain.task import Task, Workspace
+from posthog_code.domain.task import Task, TaskPhase, Workspace
 from posthog_code.ui import platform
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit import painting
@@ -72,6 +72,8 @@ class TaskHeader(QWidget):
         self._page.clicked.connect(lambda: self._ctx.commands.run("cloud.open_in_posthog"))
         self._take_over = Button("Take over here", self, icon="ph.arrow-square-in", kind="primary", keys="Ctrl+Shift+H")
         self._take_over.clicked.connect(lambda: self._ctx.commands.run("cloud.take_over"))
+        self._restore = Button("Restore", self, icon="ph.arrow-counter-clockwise", kind="primary")
+        self._restore.clicked.connect(self._on_restore)
         self._menu = IconButton("ph.dots-three", "More actions", self)
         self._menu.clicked.connect(self._on_menu)
         self._tick = QTimer(self)
@@ -154,12 +156,13 @@ class TaskHeader(QWidget):
     def _fill_buttons(self, task: Task, state: AppState) -> None:
         self._editor.setText(platform.editor_name(state.settings.editor_command))
         self._editor.setEnabled(bool(task.path))
-        in_cloud = task.workspace is Workspace.CLOUD
-        self._editor.setVisible(not in_cloud)
+        in_cloud, archived = task.workspace is Workspace.CLOUD, task.phase is TaskPhase.ARCHIVED
+        self._restore.setVisible(archived)
+        self._editor.setVisible(not in_cloud and not archived)
         self._page.setVisible(in_cloud)
-        self._take_over.setVisible(in_cloud)
+        self._take_over.setVisible(in_cloud and not archived)
         pull_request = state.pull_requests.get(task.id)
-        self._create.setVisible(pull_request is None and not in_cloud)
+        self._create.setVisible(pull_request is None and not in_cloud and not archived)
         self._create.setEnabled(bool(task.path))
         session = state.session_of(task.id)
         pending = any(comment.state.value == "pending" for comment in state.comments.get(task.id, ()))
@@ -169,7 +172,9 @@ class TaskHeader(QWidget):
         if pull_request is not None:
             self._pull_request.setText(pull_request_words(pull_request))
             merged = pull_request.state is PullRequestState.MERGED
-            self._pull_request.set_icon("ph.git-merge" if merged else "ph.git-pull-request")
+            waits = pull_request.running and not pull_request.failed and not merged
+            self._pull_request.set_icon("ph.git-merge" if merged else "ph.clock" if waits else "ph.git-pull-request")
+            self._pull_request.setToolTip(f"{'Checks are running' if waits else 'Show the pull request'} (Ctrl+Shift+G)")
         elif url := pull_request_url(state, task):
             self._pull_request.setVisible(True)
             self._pull_request.setText(cloud_list.pull_request_number(url) or "Pull request")
@@ -199,7 +204,15 @@ class TaskHeader(QWidget):
         space = self.width() - _LEFT - _RIGHT
         self._fold_buttons(space)
         right = self.width() - _RIGHT
-        for button in (self._menu, self._take_over, self._pull_request, self._create, self._editor, self._page):
+        for button in (
+            self._menu,
+            self._restore,
+            self._take_over,
+            self._pull_request,
+            self._create,
+            self._editor,
+            self._page,
+        ):
             if button.isHidden():
                 continue
             width = button.sizeHint().width()
@@ -226,7 +239,7 @@ class TaskHeader(QWidget):
                 button.setText(text)
         task = self._task()
         title = min(320, self._title.sizeHint().width()) + theme().px(18) + 50
-        every = (self._editor, self._page, self._create, self._pull_request, self._take_over, self._menu)
+        every = (self._editor, self._page, self._create, self._pull_request, self._take_over, self._restore, self._menu)
         shown = [b for b in every if not b.isHidden()]
         need = title + sum(b.sizeHint().width() + _GAP for b in shown)
         if task is not None and need > space:
@@ -384,6 +397,10 @@ class TaskHeader(QWidget):
             self._ctx.open_url(pull_request_url(self._ctx.state, task))
         else:
             self._commands.show_pull_request(task.id)
+
+    def _on_restore(self) -> None:
+        if self._task_id is not None:
+            self._commands.restore(self._task_id)
 
     def _on_menu(self) -> None:
         if self._task_id is not None:

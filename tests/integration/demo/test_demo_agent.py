@@ -117,6 +117,42 @@ def test_changes_what_was_asked_and_the_tests_pass(
     assert client.updates("plan")[-1]["entries"][-1]["status"] == "completed"
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_starts_with_the_file_that_is_named(start: Start, repository: Copy, linked: bool) -> None:
+    client = start(repository("harbor-web"))
+    client.open("auto")
+    mention = "the store" if linked else "@src/cart/cartStore.ts"
+    params = client.prompt_params(f"Look at {mention} and say in one comment what a webhook is.")
+    if linked:
+        uri = (client.cwd / "src/cart/cartStore.ts").as_uri()
+        params["prompt"].append({"type": "resource_link", "uri": uri, "name": "cartStore.ts"})
+    assert client.call("session/prompt", params)["result"]["stopReason"] == "end_turn"
+    sources = [path for path in changed(client.cwd) if path.startswith("src/")]
+    assert sources == ["src/cart/cartStore.ts"], client.text()
+    assert client.updates("tool_call")[0]["title"] == "Read src/cart/cartStore.ts"
+
+
+def test_goes_on_with_the_plan_of_the_turn_that_was_stopped(start: Start, repository: Copy) -> None:
+    client = start(repository("harbor-web"))
+    client.open("ask")
+    client.answer = lambda frame: (
+        pick("allow")(frame)
+        if "CHANGELOG" not in frame["params"]["toolCall"]["title"]
+        else pick("reject")(frame)
+    )
+    client.prompt("Say what lastEmail is for")
+    assert "CHANGELOG.md" not in changed(client.cwd) and "You said no" in client.text()
+    before = len(client.updates("tool_call"))
+    client.answer = pick("allow")
+    client.prompt("Continue where you stopped.")
+    titles = [update["title"] for update in client.updates("tool_call")[before:]]
+    assert titles[0] == "Edit CHANGELOG.md" and len(titles) == 2
+    assert "Say what lastEmail is for" in (client.cwd / "CHANGELOG.md").read_text()
+    assert client.updates("plan")[-1]["entries"][-1]["status"] == "completed"
+    client.prompt("Continue where you stopped.")
+    assert "nothing left to do" in client.text() and len(client.updates("tool_call")) == before + 2
+
+
 def test_works_in_any_folder(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "plain"
     folder.mkdir()

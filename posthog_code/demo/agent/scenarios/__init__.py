@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable
 
 from posthog_code.demo.agent.scenarios import asks, commands, faults, general, review, script, stream
-from posthog_code.demo.agent.turn import Refused, Rejected, Turn
+from posthog_code.demo.agent.turn import MENTION, Refused, Rejected, Turn
 
 Scenario = Callable[[Turn], None]
 
 KEYWORD_LIMIT = 120
 """Characters. A longer prompt is a real task, in which a word like "fail" means nothing special."""
+
+CONTINUE = re.compile(r"(continue|go on)( where you stopped)?[.!]?", re.IGNORECASE)
+"""What asks for the rest of the last turn."""
 
 COMMANDS: dict[str, Scenario] = {
     "review": commands.look_over,
@@ -40,11 +43,20 @@ KEYWORDS: tuple[tuple[str, Scenario], ...] = (
 def play(turn: Turn) -> None:
     """Work on the turn's prompt. Raises Cancelled, or RpcError where the scenario is that the agent fails."""
     try:
+        if CONTINUE.fullmatch(turn.prompt.strip()):
+            _go_on(turn)
+            return
+        turn.leave({})
         _choose(turn.prompt.strip(), turn)(turn)
     except Rejected as action:
         turn.say(f"You said no to *{action}*, so I stopped there. Tell me what to do instead.")
     except Refused as problem:
         turn.say(f"That did not work: {problem}.")
+
+
+def _go_on(turn: Turn) -> None:
+    if not (script.go_on(turn) or general.go_on(turn)):
+        turn.say("There is nothing left to do: no plan of mine is open. Tell me what comes next.")
 
 
 def _choose(prompt: str, turn: Turn) -> Scenario:
@@ -56,8 +68,9 @@ def _choose(prompt: str, turn: Turn) -> Scenario:
         return scene
     if any((turn.session.cwd / remark.path).is_file() for remark in review.remarks(prompt)):
         return review.follow
-    if len(prompt) <= KEYWORD_LIMIT:
+    plain = MENTION.sub(" ", prompt)
+    if len(plain) <= KEYWORD_LIMIT:
         for words, scenario in KEYWORDS:
-            if re.search(words, prompt, re.IGNORECASE):
+            if re.search(words, plain, re.IGNORECASE):
                 return scenario
     return general.improve

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from posthog_code.demo.agent.scenarios import checks
-from posthog_code.demo.agent.turn import Turn
+from posthog_code.demo.agent.turn import Turn, many
 
 CHOICES = (
     ("sessions", "Keep it in the session, gone at sign-out"),
@@ -16,7 +16,7 @@ def permission(turn: Turn) -> None:
     """Asks to run a command, whatever the mode."""
     turn.think("This needs a command. I ask before I run it.")
     files = turn.files()
-    turn.say(f"I looked at the {len(files)} files here. The next step is a command.\n\n")
+    turn.say(f"I looked at the {many(len(files), 'file')} here. The next step is a command.\n\n")
     command = checks.test_command(turn.session.cwd) or ["git", "--no-pager", "log", "--oneline", "-5"]
     code = turn.run(command, "Shows where things stand before anything is changed", ask=True)
     turn.say("The command went well." if code == 0 else f"The command ended with exit code {code}.")
@@ -53,8 +53,9 @@ def sub_agent(turn: Turn) -> None:
     try:
         turn.think("Tests are usually named so.")
         found = turn.search("test")
-        turn.say(f"{len(found)} lines mention tests.")
+        turn.say(f"{many(len(found), 'line mentions', 'lines mention')} tests.")
     finally:
         turn.parent = ""
-    turn.finish(task, text=f"{len({line.split(':', 1)[0] for line in found})} files mention tests.")
+    files = {line.split(":", 1)[0] for line in found}
+    turn.finish(task, text=f"{many(len(files), 'file mentions', 'files mention')} tests.")
     turn.say("The second agent is back; nothing had to be changed.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from posthog_code.demo.agent.scenarios import checks, planning
-from posthog_code.demo.agent.turn import Refused, Turn, exact_text
+from posthog_code.demo.agent.turn import MENTION, Refused, Turn, exact_text, named_files
 
 _STOP_WORDS = frozenset(
     {"about", "after", "again", "also", "because", "before", "could", "every", "first", "from", "have", "into", "make"}
@@ -24,50 +25,88 @@ PLAN = ("Find the place", "Make it clearer", "Cover it with a test", "Note the c
 
 
 def improve(turn: Turn) -> None:
-    files = turn.files()
-    words = [word for word in re.findall(r"[A-Za-z_]{4,}", turn.prompt) if word.lower() not in _STOP_WORDS]
-    turn.think("I look for the words of the task first, then I choose the smallest change that helps.")
-    hits: list[str] = []
-    for word in sorted(dict.fromkeys(words), key=len, reverse=True)[:3]:
-        hits = hits or turn.search(word)
-    source, name = _target(turn, files, [line.split(":", 1)[0] for line in hits])
-    if source:
-        turn.read(source)
-    if not planning.agreed(turn, PLAN):
-        return
-    turn.plan(PLAN, 1)
-    done = [_clarify(turn, source, name)] if source else []
-    turn.plan(PLAN, 2)
-    if source:
-        done += _cover(turn, source, name)
-    turn.plan(PLAN, 3)
-    done.append(_note(turn, files))
-    turn.plan(PLAN, 4)
+    turn.leave({"prompt": turn.prompt, "step": 0})
+    if turn.named:
+        turn.think("The task names a file: I start there, with the smallest change that helps.")
+        source, name = turn.named[0], _function(turn, turn.named[0])
+    else:
+        turn.think("I look for the words of the task first, then I choose the smallest change that helps.")
+        source, name = _target(turn, turn.files(), _mentions(turn))
+    for path in turn.named or ((source,) if source else ()):
+        turn.read(path)
+    if planning.agreed(turn, PLAN):
+        _carry_out(turn, turn.prompt, source, name, [], 1)
+
+
+def go_on(turn: Turn) -> bool:
+    """Go on with the plan of the turn that was cut short; False when none is open."""
+    left = turn.session.left
+    if "prompt" not in left:
+        return False
+    if left["step"]:
+        turn.say(f"I go on with *{PLAN[left['step']].lower()}*.\n\n")
+        _carry_out(turn, left["prompt"], left["source"], left["name"], left["done"], left["step"])
+    else:
+        turn.prompt, turn.named = left["prompt"], named_files(left["prompt"], turn.named, turn.session.cwd)
+        improve(turn)
+    return True
+
+
+def _carry_out(turn: Turn, prompt: str, source: str, name: str, done: list[str], first: int) -> None:
+    """The plan's steps from number `first` on; `done` tells what the earlier ones did."""
+    steps: dict[int, Callable[[], list[str]]] = {
+        1: lambda: [_clarify(turn, source, name, prompt)] if source else [],
+        2: lambda: _cover(turn, source, name) if name else [],
+        3: lambda: [_note(turn, turn.files(), prompt)],
+    }
+    for number in range(first, 5):
+        left = {"prompt": prompt, "step": number, "source": source, "name": name, "done": done}
+        turn.leave(left)
+        turn.plan(PLAN, number)
+        if number in steps:
+            done = [*done, *steps[number]()]
     code = checks.run_tests(turn)
     turn.plan(PLAN, 5)
     _sum_up(turn, done, code)
+    turn.leave({})
+
+
+def _mentions(turn: Turn) -> list[str]:
+    """Files with a word of the prompt in them."""
+    words = [word for word in re.findall(r"[A-Za-z_]{4,}", turn.prompt) if word.lower() not in _STOP_WORDS]
+    hits: list[str] = []
+    for word in sorted(dict.fromkeys(words), key=len, reverse=True)[:3]:
+        hits = hits or turn.search(word)
+    return [line.split(":", 1)[0] for line in hits]
+
+
+def _function(turn: Turn, path: str) -> str:
+    """A function in a file that has no description, "" for none."""
+    pattern = _FUNCTION.get(path.rsplit(".", 1)[-1])
+    found = pattern.search(exact_text(turn.path(path)) or "") if pattern else None
+    return found[1] if found else ""
 
 
 def _target(turn: Turn, files: list[str], hits: list[str]) -> tuple[str, str]:
     """A source file and a function in it that has no description; ("", "") if there is none."""
     candidates = [*dict.fromkeys(hits), *files][:CANDIDATES]
     for path in candidates:
-        pattern = _FUNCTION.get(path.rsplit(".", 1)[-1])
-        parts = PurePosixPath(path).parts
-        if pattern is None or "test" in path.lower() or any(part.startswith(".") for part in parts):
+        if "test" in path.lower() or any(part.startswith(".") for part in PurePosixPath(path).parts):
             continue
         try:
-            found = pattern.search(exact_text(turn.path(path)) or "")
+            name = _function(turn, path)
         except Refused:
             continue
-        if found:
-            return path, found[1]
+        if name:
+            return path, name
     return "", ""
 
 
-def _clarify(turn: Turn, source: str, name: str) -> str:
-    """Describe the function where it stands."""
+def _clarify(turn: Turn, source: str, name: str, prompt: str) -> str:
+    """Describe the function where it stands, or the file when it has none that needs it."""
     text = exact_text(turn.path(source)) or ""
+    if not name:
+        return _head(turn, source, text, prompt)
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", name).strip().lower()
     pattern = _FUNCTION[source.rsplit(".", 1)[-1]]
     found = pattern.search(text)
@@ -78,6 +117,27 @@ def _clarify(turn: Turn, source: str, name: str) -> str:
     else:
         turn.edit(source, found[0], f"/** {words.capitalize()}: see the tests for examples. */\n{found[0]}")
     return f"`{source}` says what `{name}` is for"
+
+
+def _head(turn: Turn, source: str, text: str, prompt: str) -> str:
+    """What was asked, as the first line of a file."""
+    said = re.sub(r"\s+", " ", MENTION.sub("this file", prompt)).strip()[:96].rstrip(". ")
+    marks = _COMMENTS.get(source.rsplit(".", 1)[-1])
+    line = f"{marks[0]}{said}.{marks[1]}\n" if marks else ""
+    if not line or line in text:
+        return f"`{source}` needed nothing"
+    first = text.split("\n", 1)[0] + "\n" if text.startswith("#!") else ""
+    turn.write(source, first + line + text[len(first) :])
+    return f"`{source}` says what it is asked to do"
+
+
+_COMMENTS = {
+    **dict.fromkeys(("py", "sh", "toml", "yml", "yaml"), ("# ", "")),
+    **dict.fromkeys(("ts", "tsx", "js", "jsx", "go", "rs", "java"), ("// ", "")),
+    **dict.fromkeys(("md", "html"), ("<!-- ", " -->")),
+    "css": ("/* ", " */"),
+}
+"""What stands before and after a comment, by the end of a file's name."""
 
 
 def _cover(turn: Turn, source: str, name: str) -> list[str]:
@@ -135,10 +195,10 @@ def _camel(stem: str) -> str:
     return "".join(part.capitalize() for part in re.split(r"\W|_", stem))
 
 
-def _note(turn: Turn, files: list[str]) -> str:
+def _note(turn: Turn, files: list[str], prompt: str) -> str:
     """A line in the changelog, which is made if there is none."""
     path = next((name for name in files if PurePosixPath(name).name.lower() == "changelog.md"), "CHANGELOG.md")
-    said = re.sub(r"\s+", " ", turn.prompt).strip()
+    said = re.sub(r"\s+", " ", prompt).strip()
     line = f"- {said[:96].rstrip('. ') or 'Small improvement'}.\n"
     text = exact_text(turn.path(path)) or "# Changelog\n"
     head = re.search(r"^## .*\n\n?", text, re.MULTILINE)

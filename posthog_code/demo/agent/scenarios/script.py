@@ -27,8 +27,21 @@ def scenes() -> tuple[Scene, ...]:
 def find(prompt: str, turn: Turn) -> Callable[[Turn], None] | None:
     """The scripted turn that fits the prompt here: the next of the conversation's scene, or the first of another."""
     for scene, index in _candidates(prompt, turn):
-        return lambda turn: _play(turn, scene, index)
+        steps = scene["turn"][index]["step"]
+        # Who names a file wants that file: a scene that leaves it alone is not what was asked for.
+        if not turn.named or any(step.get("path") in turn.named for step in steps):
+            return lambda turn: _play(turn, scene, index)
     return None
+
+
+def go_on(turn: Turn) -> bool:
+    """Go on with the scripted turn that was cut short; False when it was none."""
+    left = turn.session.left
+    scene = next((scene for scene in scenes() if scene["name"] == left.get("scene")), None)
+    if scene is None:
+        return False
+    _play(turn, scene, left["index"], left["step"], left["answer"])
+    return True
 
 
 def _candidates(prompt: str, turn: Turn) -> Iterator[tuple[Scene, int]]:
@@ -45,7 +58,8 @@ def _candidates(prompt: str, turn: Turn) -> Iterator[tuple[Scene, int]]:
             yield scene, 0
 
 
-def _play(turn: Turn, scene: Scene, index: int) -> None:
+def _play(turn: Turn, scene: Scene, index: int, first: int = 0, answer: str = "") -> None:
+    """Play one turn of a scene from its step `first` on."""
     part = scene["turn"][index]
     session = turn.session
     if session.scene != scene["name"]:
@@ -56,9 +70,10 @@ def _play(turn: Turn, scene: Scene, index: int) -> None:
                 _step(turn, step, part["plan"], "")
         if not planning.agreed(turn, part["plan"] or ["Make the change", "Run the tests"]):
             return
-    answer = ""
-    for step in part["step"]:
+    for number, step in enumerate(part["step"][first:], first):
+        turn.leave({"scene": scene["name"], "index": index, "step": number, "answer": answer})
         answer = _step(turn, step, part["plan"], answer)
+    turn.leave({})
     session.scene_turns = (*session.scene_turns, index)
 
 

@@ -14,6 +14,7 @@ from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import CommentId, TaskId
 from posthog_code.domain.review import CommentState
 from posthog_code.domain.state import Topic
+from posthog_code.domain.task import TaskPhase
 from posthog_code.domain.text import elide_middle
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.diff.keys import DIFF_KEYS
@@ -35,7 +36,7 @@ from posthog_code.ui.theme import theme
 
 _NO_TREE = 640
 """Below this width the files are a chip with a list."""
-_SPLIT_HINT = "Each half would be too narrow, so unified is shown"
+_SPLIT_HINT = "Split needs a wider panel (F11)"
 
 
 class ChangesPanel(QWidget):
@@ -115,6 +116,7 @@ class ChangesPanel(QWidget):
         view.menuAsked.connect(self._menus.open_file_menu)
         view.currentFileChanged.connect(self._file_changed)
         view.splitAsked.connect(self._toggle_split)
+        view.resized.connect(self._show_split)
         view.scopeAsked.connect(self.toolbar.open_scopes)
         view.filterAsked.connect(self._focus_filter)
         view.foldsChanged.connect(self._menus.refresh)
@@ -199,7 +201,7 @@ class ChangesPanel(QWidget):
         self._menus.refresh()
         task = self._ctx.state.tasks.get(task_id) if task_id else None
         self.toolbar.set_scope(self._scope, task.base if task else "")
-        self.view.revertible = task is not None and bool(task.path)
+        self._may_revert()
         self._show_comments()
         if self._opened != (task_id, self._scope):
             self._opened = (task_id, self._scope)
@@ -232,6 +234,8 @@ class ChangesPanel(QWidget):
             self._loader.read()
         if mine & {"comments", "viewed"}:
             self._show_comments()
+        if "task" in mine:
+            self._may_revert()
         if "settings" in mine:
             self.view.set_wrap(self._ctx.state.settings.wrap_diff)
             self.view.set_split(self._ctx.state.settings.split_diff)
@@ -362,27 +366,37 @@ class ChangesPanel(QWidget):
         if number >= 0:
             self.view.set_folded(number, on)
 
+    def _may_revert(self) -> None:
+        """Only where the files are; a worktree that is still being made gets them later."""
+        task = self._ctx.state.tasks.get(self._task_id) if self._task_id else None
+        away = task is None or task.phase in (TaskPhase.ARCHIVED, TaskPhase.DELETED)
+        self.view.revertible = task is not None and bool(task.path) and not away
+
     def _revert(self, hunk: Hunk) -> None:
-        self._actions.revert_hunk(self.view.index, hunk)
+        if self.view.revertible:
+            self._actions.revert_hunk(self.view.index, hunk)
+        else:
+            self._ctx.toasts.show("Nothing can be reverted here.", "The files of this task are not on this machine.")
 
     # ---- layout and lists
 
     def _choose_split(self, on: bool) -> None:
         self.view.set_split(on)
         self._show_split()
+        if on and not self.view.split_fits():
+            self._ctx.toasts.show(_SPLIT_HINT, timeout=4.0)
         self._actions.set_layout(split=on)
 
     def _toggle_split(self) -> None:
-        self._choose_split(not self.view.split_wanted)
+        self._choose_split(not self.view.split)
 
     def _show_split(self) -> None:
-        wanted = self.view.split_wanted
-        self.toolbar.set_split(wanted, _SPLIT_HINT if wanted and not self.view.split_fits() else "")
+        fits = self.view.split_fits()
+        self.toolbar.set_split(self.view.split_wanted and fits, "" if fits else _SPLIT_HINT)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._tree_fits()
-        self._show_split()
 
     def _tree_fits(self) -> None:
         chip = self.width() <= _NO_TREE

@@ -23,6 +23,13 @@ _TIGHT_TOTALS = 560
 _VERY_TIGHT = 440
 
 
+def _layouts(reason: str = "") -> list[MenuItem]:
+    return [
+        MenuItem("unified", icon="ph.rows", detail="Unified (S)"),
+        MenuItem("split", icon="ph.columns", detail=reason or "Split (S)"),
+    ]
+
+
 class Toolbar(QWidget):
     """Shows what it is told, and tells what a person chose."""
 
@@ -44,14 +51,7 @@ class Toolbar(QWidget):
         self.scope = Chip("All changes", self, icon="ph.plus-minus", caret=True, name="Compare", keys=".")
         self.totals = _Size(self)
         self.viewed = _Viewed(self)
-        self.layout_choice = Segmented(
-            [
-                MenuItem("unified", icon="ph.rows", detail="Unified (S)"),
-                MenuItem("split", icon="ph.columns", detail="Split (S)"),
-            ],
-            self,
-            name="Layout",
-        )
+        self.layout_choice = Segmented(_layouts(), self, name="Layout")
         self.layout_choice.setFixedWidth(self.layout_choice.sizeHint().width())
         self.display = IconButton("ph.sliders-horizontal", "Display options", self)
         self.file_slot = QHBoxLayout()
@@ -72,9 +72,8 @@ class Toolbar(QWidget):
         self._fold()
 
     def set_split(self, on: bool, reason: str = "") -> None:
-        """`reason` says why unified is shown although split was asked for."""
-        self.layout_choice.set_current("split" if on else "unified")
-        self.layout_choice.setToolTip(reason)
+        """What is shown; `reason` says why split cannot be."""
+        self.layout_choice.set_items(_layouts(reason), "split" if on else "unified")
 
     def set_options(self, options: list[MenuItem]) -> None:
         self._options = options

@@ -127,7 +127,7 @@ class FooterRow(Row):
         """Words and their colours, in groups that a dot stands between."""
         footer, muted = self._footer, "text.muted"
         groups = [
-            [(part, "status.failed" if part in ("Failed", "Interrupted") else muted)]
+            [(part, "status.failed" if part in ("Stopped", "Interrupted") else muted)]
             for part in words.footer_parts(footer)
         ]
         if footer.files:

@@ -8,7 +8,9 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QMouseEvent, QPainter, QPen
 
 from posthog_code.domain import text
+from posthog_code.domain.fences import split_fences
 from posthog_code.domain.transcript import Thought, UserMessage
+from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.spinner import arc_clock
 from posthog_code.ui.panels.conversation import words
 from posthog_code.ui.panels.conversation.row_base import GAP, Paragraph, Row, draw_text, paint_card
@@ -18,12 +20,14 @@ from posthog_code.ui.theme.icons import paint_icon
 
 _FOLD_LINES = 14
 """A longer message of the person is folded to this many lines."""
+_CODE_INSET, _PART_GAP = 8, 6
 
 
 class UserRow(Row):
-    """A card with name, time, text and attachments."""
+    """A card with name, time, text (plain but for fenced code) and attachments."""
 
-    _paragraph = Paragraph("")
+    _parts: tuple[tuple[Paragraph, bool], ...] = ()
+    """From top to bottom; True for code."""
     _message = UserMessage(key="", at=0.0)
     _folded = False
 
@@ -40,8 +44,14 @@ class UserRow(Row):
         self._folded = not opened and (len(lines) > _FOLD_LINES or len(shown) > 3000)
         if self._folded:
             shown = "\n".join(lines[:_FOLD_LINES])[:3000]
-        self._paragraph = Paragraph(shown, "reading", rich=True)
-        height = 12 + 20 + self._paragraph.layout(width - 26) + 12
+        self._parts = tuple(
+            (Paragraph(part.text.expandtabs(4), "code") if part.code else Paragraph(part.text, "reading", rich=True), part.code)
+            for part in split_fences(shown)
+        )
+        height = 12 + 20 + 12
+        for number, (paragraph, code) in enumerate(self._parts):
+            inset = _CODE_INSET if code else 0
+            height += paragraph.layout(width - 26 - 2 * inset) + 2 * inset + (_PART_GAP if number else 0)
         if self._folded:
             height += 22
         if item.attachments:
@@ -72,8 +82,14 @@ class UserRow(Row):
             align=right,
         )
         y = 32.0
-        self._paragraph.draw(painter, 13, y, look)
-        y += self._paragraph.height
+        for number, (paragraph, code) in enumerate(self._parts):
+            y += _PART_GAP if number else 0
+            inset = _CODE_INSET if code else 0
+            whole = paragraph.height + 2 * inset
+            if code:
+                painting.rounded(painter, QRectF(13, y, self.width() - 26, whole), 5, look.color("surface.inset"))
+            paragraph.draw(painter, 13 + inset, y + inset, look)
+            y += whole
         if self._folded:
             more = QRectF(13, y + 2, 200, 20)
             draw_text(painter, more, "Show the whole message", look.font("small"), look.color("text.muted"))

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen
 
+from posthog_code.domain.asks import reach_words
 from posthog_code.domain.session import Ask, AskOption
 from posthog_code.domain.transcript import AskItem, ToolCall
 from posthog_code.ui.kit.chips import keycaps_width, paint_keycaps
@@ -81,17 +82,12 @@ class PermissionRow(Row):
     def _fact_words(self, ask: Ask) -> list[tuple[str, str, str]]:
         """Icon, words and colour: where it happens and what it touches, as far as it is known."""
         facts: list[tuple[str, str, str]] = []
-        if ask.outside:
-            facts.append(("ph.folder-simple", "outside the worktree", "status.waiting"))
-        elif self.view.worktree and (ask.command or ask.paths):
+        if self.view.worktree and (ask.command or ask.paths) and not ask.outside:
             facts.append(("ph.folder-simple", self.view.place, "text.muted"))
-        if ask.paths and not self._diff:
-            shown = [words.relative(path, self.view.worktree) for path in ask.paths[:2]]
-            more = f" and {len(ask.paths) - 2} more" if len(ask.paths) > 2 else ""
-            verb = "reads" if ask.tool_kind in ("read", "search") else "writes to"
-            facts.append(("ph.file-text", f"{verb} {', '.join(shown)}{more}", "text.muted"))
-        if ask.tool_kind == "fetch":
-            facts.append(("ph.globe-simple", "uses the network", "text.muted"))
+        for shown in reach_words(ask, self.view.worktree):
+            icon = "ph.globe-simple" if shown == "uses the network" else "ph.file-text"
+            outside = ask.outside and icon == "ph.file-text"
+            facts.append((icon, shown, "status.waiting" if outside else "text.muted"))
         return facts
 
     def _diff_lines(self, ask: Ask) -> list[inline_diff.DiffLine]:

@@ -121,7 +121,7 @@ def result_of(call: ToolCall, children: int = 0) -> str:
         parts.append(text.plural(children, "step"))
     elif call.kind == "read" and call.output:
         parts.append(text.plural(call.output.rstrip("\n").count("\n") + 1, "line"))
-    seconds = call.ended_at - call.at if call.ended_at else 0.0
+    seconds = call.ran
     if seconds >= 1.0:
         parts.append(text.duration(seconds))
     return " · ".join(parts)
@@ -148,6 +148,7 @@ def summary_of(calls: Sequence[ToolCall]) -> str:
     if failed:
         parts.append(f"{failed} failed")
     seconds = max((call.ended_at for call in calls), default=0.0) - min((call.at for call in calls), default=0.0)
+    seconds -= sum(call.waited for call in calls)
     words = ", ".join(parts)
     return f"{words[:1].upper()}{words[1:]}" + (f" · {text.duration(seconds)}" if seconds >= 1.0 else "")
 
@@ -178,7 +179,9 @@ def answered_line(item: AskItem) -> str:
         words = _PAST.get(kinds[0], item.answer) if kinds else item.answer
         if not ask.options and ask.fields:
             words = f"Answered: {item.answer}"
-    parts = [words, _BY.get(item.by, item.by), clock(item.answered_at)]
+    # Nobody answered: that is nobody's doing, unless the agent did not wait.
+    by = item.by if item.answer != "cancelled" or item.by == "agent" else ""
+    parts = [words, _BY.get(by, by), clock(item.answered_at)]
     return " · ".join(part for part in parts if part)
 
 
@@ -199,9 +202,9 @@ def permission_title(kind: str, agent: str, outside: bool) -> str:
 
 
 _STOPS = {
-    "cancelled": "Stopped",
+    "cancelled": "Stopped by you",
     "interrupted": "Interrupted",
-    "error": "Failed",
+    "error": "Stopped",
     "refusal": "Declined",
     "max_tokens": "Length limit",
     "max_turn_requests": "Step limit",

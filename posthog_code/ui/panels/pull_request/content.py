@@ -94,11 +94,13 @@ class Content(QWidget):
         text = f"{plural(files, 'file')} {'is' if files == 1 else 'are'} ready on {branch}." if files else ""
         if not files:
             text = f"Nothing has changed on {branch} yet." if branch else "The checkout is on no branch."
+        # Commits that were there before may still go out, so the way stays open without being the next step.
+        kind = "primary" if files else "default"
         empty = EmptyState(
             "ph.git-pull-request",
             "No pull request.",
             text,
-            (("Create PR", self._create_ready, "primary"), ("Draft", self._create_draft)),
+            (("Create PR", self._create_ready, kind), ("Draft", self._create_draft)),
             self,
         )
         self.column.addWidget(empty, 1)
