@@ -9,7 +9,7 @@ import signal
 from posthog_code.app.container import Container, ask_the_person, build, open_database
 from posthog_code.app.paths import Paths
 from posthog_code.cli.commands import COMMANDS
-from posthog_code.cli.output import Output
+from posthog_code.cli.output import Output, for_a_command
 from posthog_code.cli.turn import EXIT_ERROR, EXIT_STOPPED, policy_for
 from posthog_code.domain.errors import UserError
 
@@ -20,7 +20,7 @@ def run_command(options: argparse.Namespace, paths: Paths) -> int:
     try:
         return asyncio.run(_run(options, paths, output))
     except UserError as error:
-        output.error(error)
+        output.error(for_a_command(error))
         return EXIT_ERROR
     except KeyboardInterrupt:
         return EXIT_STOPPED

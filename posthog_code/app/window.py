@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
@@ -165,6 +166,13 @@ async def _live(
         window.hide()
         context.bridge.close()
         await container.close()
+        window.deleteLater()
+        # Qt takes the window apart while its loop still turns: left to the interpreter's end, widgets would outlive
+        # the application object.
+        for _ in range(200):
+            if not shiboken6.isValid(window):
+                break
+            await asyncio.sleep(0.01)
     return 0
 
 

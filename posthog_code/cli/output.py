@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Any
 
-from posthog_code.domain.errors import UserError
+from posthog_code.domain.errors import Offline, UserError
 
 
 def plain(value: Any) -> Any:
@@ -30,6 +30,14 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t\u200d" else " " for c in text)
+
+
+def for_a_command(error: UserError) -> UserError:
+    """A command ends with its error: nothing is tried again after it, as it is while the window is open."""
+    if not isinstance(error, Offline) or "tried again" not in error.hint:
+        return error
+    server = "GitHub" if "github" in error.title.lower() else "the server"
+    return Offline(error.title, f"Run it again when {server} can be reached.", error.detail)
 
 
 class Output:

@@ -128,7 +128,7 @@ class TurnRunner:
             if step.state is StepState.DONE:
                 self.output.text(f"✓ {step.title}  {step.detail}".rstrip())
             elif step.state is StepState.FAILED:
-                self.output.text(f"✗ {step.title}\n  {step.detail}".rstrip())
+                self.output.text(f"✗ {step.title}")  # the reason stands at the end, once
 
     def _report_items(self) -> None:
         items = self.services.sessions.transcript(self.task_id).items

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,6 +46,20 @@ class CloudFacts:
     """Tool call to the `requestId` that came for it."""
     _asked: set[str] = field(default_factory=set)
     """Tool calls that were asked about, answered or not."""
+
+    @classmethod
+    def of(cls, frames: Iterable[tuple[Frame, float]], transcript: Transcript) -> CloudFacts:
+        """What these frames tell, with their times."""
+        facts = cls()
+        for frame, at in frames:
+            facts.learn(frame, at, transcript)
+        return facts
+
+    def keep_addresses(self, known: CloudFacts) -> None:
+        """Where answers go, for the requests that were known before: only the live stream says it."""
+        for request_id, one in self.asks.items():
+            if not one.reply_to and (before := known.asks.get(request_id)) is not None:
+                one.reply_to = before.reply_to
 
     def learn(self, frame: Frame, at: float, transcript: Transcript) -> None:
         method = frame.get("method")

@@ -6,11 +6,19 @@ import re
 import unicodedata
 
 MINUS = "\N{MINUS SIGN}"
+_MENTION = re.compile(r"(?<!\S)@(?:[^\s@/]+/)*([^\s@/]+?)/?(?=[\s,;:!?)]|\.?(?:\s|$))")
+_FOLDERS = re.compile(r"(?<![\w./-])/?(?:[\w.-]+/)+(?=[\w-][\w.-]*\.[A-Za-z]\w*)")
+"""What stands before a file's name in a path."""
+_POINTER = re.compile(r"(?:please )?(?:look at|see|check|open|read|take a look at) @\S+?,? (?:and|then|and then) ", re.I)
+"""A beginning that only says where to start."""
+_ENOUGH_WORDS = 3
 
 
 def slug(text: str, limit: int = 40) -> str:
-    """A short ASCII name for a branch or folder: lower-case words joined by hyphens; "task" when nothing is left."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    """A short ASCII name for a branch or folder: lower-case words joined by hyphens; "task" when nothing is left.
+
+    Files go by their name, without the folders they are in."""
+    plain = unicodedata.normalize("NFKD", _FOLDERS.sub("", text)).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", plain.lower())
     name = ""
     for word in words:
@@ -28,9 +36,14 @@ def one_line(text: str, limit: int = 255) -> str:
 
 
 def title_from_prompt(prompt: str, limit: int = 72) -> str:
-    """The first line of a prompt, cut at a word."""
+    """The first line of a prompt, cut at a word. Mentioned files go by their name; what only says where to start is
+    left out when enough is said after it."""
     line = next((line.strip() for line in prompt.splitlines() if line.strip()), "New task")
     line = re.sub(r"\s+", " ", line)
+    rest = line[pointer.end() :] if (pointer := _POINTER.match(line)) else ""
+    if len(rest.split()) >= _ENOUGH_WORDS:
+        line = rest[0].upper() + rest[1:]
+    line = _MENTION.sub(r"\1", line)
     sentence = re.split(r"(?<=[.!?])\s", line, maxsplit=1)[0].rstrip(".")
     if len(sentence) <= limit:
         return sentence or "New task"

@@ -183,9 +183,7 @@ class CloudSession:
         received = await self.stream.received(run_id)
         if not received.since and not any(p.get("run") == run_id for _, p in self.stream.notes("run")):
             self.stream.note("run", run=run_id)
-        self._facts, self._info = CloudFacts(), None
-        for frame, at in received.since:
-            self._facts.learn(frame, at, self.stream.transcript)
+        self._facts, self._info = CloudFacts.of(received.since, self.stream.transcript), None
         for _, params in self.stream.notes("permission"):
             self._facts.permission(params)
 
@@ -241,12 +239,8 @@ class CloudSession:
             self.kick()
 
     def rebuilt(self, frames: list[Timed]) -> None:
-        facts = CloudFacts()
-        for frame, at in frames:
-            facts.learn(frame, at, self.stream.transcript)
-        for request_id, one in facts.asks.items():
-            known = self._facts.asks.get(request_id)
-            one.reply_to = one.reply_to or (known.reply_to if known else "")
+        facts = CloudFacts.of(frames, self.stream.transcript)
+        facts.keep_addresses(self._facts)
         self._facts = facts
         self.touch()
 
@@ -325,7 +319,10 @@ class CloudSession:
         if self.over or not (self.stream.transcript.running or self._facts.asks):
             return
         self._sender.hold()
-        await self._set(phase=SessionPhase.CANCELLING)
+        await self._parts.store.update(
+            lambda state: edits.edit_session(state, self._id, phase=SessionPhase.CANCELLING),
+            Topic("session", self.task_id),
+        )
         try:
             await self.command("cancel", {})
         finally:
@@ -400,11 +397,6 @@ class CloudSession:
     async def settled(self) -> None:
         """Until the state says what is known."""
         await self._changes.settled()
-
-    async def _set(self, **fields: Any) -> None:
-        await self._parts.store.update(
-            lambda state: edits.edit_session(state, self._id, **fields), Topic("session", self.task_id)
-        )
 
     async def until(self, condition: Callable[[], Any], seconds: float) -> bool:
         return await self._changes.until(condition, seconds)

@@ -124,6 +124,16 @@ def stream(lab: Lab) -> Iterator[Line]:
     yield below("open 100,000 updates", number(found, "open"), 100)
 
 
+def cloud(lab: Lab) -> Iterator[Line]:
+    """20 watched runs of the cloud, one of them in view."""
+    found = product("cloud", lab.home("cloud"), "--size", "20", "--runs", str(max(lab.runs, 5)))
+    yield below("memory of a watched run", number(found, "mb_a_run"), 1, "MB")
+    yield below("20 watched runs at rest", number(found, "idle_percent"), 1, "% of a core")
+    yield below("  at 100 events/s", number(found, "busy_percent"), 50, "% of a core")
+    yield below("cloud's event to pixel, p95", number(found, "p95"), 150)
+    yield below("  median", number(found, "p50"), 100)
+
+
 def journal(lab: Lab) -> Iterator[Line]:
     found = product("journal", lab.home("journal"))
     yield below("journal append, p99", number(found, "p99"), 1)
@@ -162,4 +172,5 @@ BENCHMARKS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "journal": journal,
     "diff": diff,
     "stream": stream,
+    "cloud": cloud,
 }

@@ -9,12 +9,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QPlainTextEdit, QWidget
 
-from posthog_code.app import loop, window
 from posthog_code.app.demo import DemoWorld
 from posthog_code.demo.world import DemoPostHog, start_posthog
 from posthog_code.domain.ids import TaskId
@@ -26,9 +24,9 @@ from posthog_code.ui.cloud.watching import begin_cloud
 from posthog_code.ui.kit.toggles import Segmented
 from posthog_code.ui.models.task_list import TaskRow
 from posthog_code.ui.pages.settings.page import NavRow
-from posthog_code.ui.shell.main_window import MainWindow
 from tests.e2e.person import Person
-from tests.e2e.test_main_job import World
+from tests.e2e.stage import World
+from tests.e2e.stage import play as on_stage
 
 pytestmark = pytest.mark.e2e
 Story = Callable[[World, DemoPostHog], Awaitable[None]]
@@ -47,37 +45,16 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DemoWorld]
 
 
 def play(qapp: QApplication, demo: DemoWorld, story: Story) -> None:
-    database, state = window.open_database(demo.paths)
     posthog = demo.posthog
     assert posthog is not None
 
-    async def main() -> int:
-        container = window.build(demo.paths, database, state)
-        window.dress(qapp, container)
-        context = window.make_context(container)
-        context.layout_path = None
-        context.open_url = _allow_in_the_browser
-        shown = MainWindow(context)
-        shown.resize(1440, 900)
-        shown.show()
-        shown.activateWindow()
-        services = container.services
-        try:
-            await services.agents.detect()
-            services.cloud._visible = 0.3
-            begin_cloud(context, shown)
-            await asyncio.wait_for(story(World(container, context, shown), posthog), 120)
-        finally:
-            shown.close()
-            context.bridge.close()
-            await container.close()
-            shown.deleteLater()
-            # Qt takes the window apart, not the garbage collector after the loop.
-            while shiboken6.isValid(shown):
-                await asyncio.sleep(0.01)
-        return 0
+    async def watched(world: World) -> None:
+        world.context.open_url = _allow_in_the_browser
+        world.services.cloud._visible = 0.3
+        begin_cloud(world.context, world.window)
+        await story(world, posthog)
 
-    loop.run(qapp, main)
+    on_stage(qapp, demo, watched, 120)
 
 
 def _allow_in_the_browser(url: str) -> bool:

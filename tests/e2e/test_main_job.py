@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QApplication, QLineEdit, QPlainTextEdit
 
-from posthog_code.app import loop, window
-from posthog_code.app.container import Container
 from posthog_code.app.demo import DemoWorld
 from posthog_code.domain.review import CommentState
 from posthog_code.domain.session import SessionPhase
-from posthog_code.domain.state import AppState
 from posthog_code.domain.transcript import AgentText, AskItem, ToolCall, TurnFooter
 from posthog_code.ui.composer.composer import Composer
-from posthog_code.ui.context import UiContext
 from posthog_code.ui.diff.view import DiffView
 from posthog_code.ui.kit.popup import PopupList
-from posthog_code.ui.shell.main_window import MainWindow
-from tests.e2e.person import Person
+from tests.e2e.stage import World, play
 
 pytestmark = pytest.mark.e2e
-Story = Callable[["World"], Awaitable[None]]
-
-
-class World:
-    def __init__(self, container: Container, context: UiContext, shown: MainWindow) -> None:
-        self.container, self.context, self.window = container, context, shown
-        self.services = container.services
-        self.person = Person(shown)
-
-    @property
-    def state(self) -> AppState:
-        return self.services.store.state
 
 
 @pytest.fixture
@@ -49,31 +31,6 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DemoWorld]
     world = DemoWorld.open(tmp_path / "demo", lambda words: None, pace=0.0)
     yield world
     world.close()
-
-
-def play(qapp: QApplication, demo: DemoWorld, story: Story) -> None:
-    database, state = window.open_database(demo.paths)
-
-    async def main() -> int:
-        container = window.build(demo.paths, database, state)
-        window.dress(qapp, container)
-        context = window.make_context(container)
-        context.layout_path = None
-        shown = MainWindow(context)
-        shown.resize(1440, 900)
-        shown.show()
-        shown.activateWindow()
-        try:
-            await container.services.agents.detect()
-            await asyncio.wait_for(story(World(container, context, shown)), 90)
-        finally:
-            shown.close()
-            context.bridge.close()
-            await container.close()
-            shown.deleteLater()
-        return 0
-
-    loop.run(qapp, main)
 
 
 def test_from_prompt_to_pull_request(qapp: QApplication, demo: DemoWorld) -> None:

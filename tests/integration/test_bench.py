@@ -30,6 +30,11 @@ def test_a_task_is_made_and_its_changes_listed(tmp_path: Path) -> None:
     assert number(product("changes", lab.home("b"), *words), "found") == 10
 
 
+def test_watched_runs_are_measured(tmp_path: Path) -> None:
+    found = product("cloud", tmp_path / "home", "--size", "2", "--runs", "1")
+    assert number(found, "runs") == 2 and number(found, "p95") > 0
+
+
 def test_a_broken_benchmark_is_told(tmp_path: Path) -> None:
     with pytest.raises(Crashed, match="gave 2"):
         product("nothing", tmp_path)
@@ -40,4 +45,4 @@ def test_verdicts() -> None:
     assert not against("a", [(4, 2)], 1.5).ok
     assert below("a", 5, 5).ok and not below("a", 6, 5).ok
     assert above("a", 5, 5, "b").ok and not above("a", 4, 5, "b").ok
-    assert set(BENCHMARKS) >= {"start", "memory", "create", "worktree", "changes", "frames", "diff", "stream"}
+    assert set(BENCHMARKS) >= {"start", "memory", "create", "worktree", "changes", "frames", "diff", "stream", "cloud"}

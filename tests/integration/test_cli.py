@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from posthog_code.cli.output import for_a_command
+from posthog_code.domain.errors import Offline
 from tests.helpers import DEMO_AGENT, git, tree_hash
 
 
@@ -165,7 +167,21 @@ def test_a_data_folder_that_cannot_be_written(tmp_path: Path, repository: Path) 
     (tmp_path / "file").write_text("")
     done = run_task(tmp_path / "file" / "home", repository, "x")
     assert done.returncode == 2
-    assert "cannot be written" in done.stderr or "could not be used" in done.stderr
+    assert f"The data folder {tmp_path / 'file' / 'home'} cannot be written" in done.stderr
+    assert "POSTHOG_CODE_HOME" in done.stderr and "log" not in done.stderr
+
+
+def test_a_reason_is_told_once(tmp_path: Path, repository: Path) -> None:
+    done = run_task(tmp_path / "home", repository, "x", "--base", "nosuch")
+    assert done.returncode == 2
+    assert (done.stdout + done.stderr).count("There is no") == 1 and "nosuch" in done.stderr
+
+
+def test_nothing_is_tried_again_after_a_command() -> None:
+    told = for_a_command(Offline("api.github.com could not be reached.", "It is tried again in a while.", "x"))
+    assert (told.hint, told.detail, told.code) == ("Run it again when GitHub can be reached.", "x", "offline")
+    other = Offline("The proxy refused.", "Check its settings.")
+    assert for_a_command(other) is other
 
 
 def test_a_damaged_database_is_set_aside(tmp_path: Path) -> None:

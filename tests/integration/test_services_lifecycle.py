@@ -117,6 +117,22 @@ def test_closing_before_the_agent_got_the_prompt_is_told(tmp_path: Path, reposit
     run(scenario())
 
 
+def test_the_figures_of_an_interrupted_turn_are_read_again_at_start(tmp_path: Path, repository: Path) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path / "home") as container:
+            task_id = await start_task(container.services, repository, "silent")
+            await working(container.services, task_id)
+        async with running(tmp_path / "home") as container:
+            services = container.services
+            # What the agent wrote before it was cut short, with nobody left to count it.
+            (Path(task_of(services, task_id).path) / "late.txt").write_text("one\n")
+            assert task_of(services, task_id).stat.files == 0
+            await container.mend()
+            await until(lambda: task_of(services, task_id).stat.files == 1)
+
+    run(scenario())
+
+
 def test_a_worktree_that_moved_on_behind_our_back(tmp_path: Path, repository: Path) -> None:
     async def scenario() -> None:
         async with running(tmp_path / "home") as container:
