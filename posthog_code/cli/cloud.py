@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import webbrowser
+from functools import partial
 from typing import Any
 
 from posthog_code.cli.output import Output
@@ -15,7 +16,7 @@ from posthog_code.domain.errors import InvalidInput, NotFound
 from posthog_code.domain.ids import RequestId, TaskId
 from posthog_code.domain.session import Ask
 from posthog_code.domain.text import age
-from posthog_code.domain.transcript import AgentText, AskItem, Notice, ToolCall, TurnFooter, UserMessage
+from posthog_code.domain.transcript import AgentText, AskItem, Notice, ToolCall, Transcript, TurnFooter, UserMessage
 from posthog_code.ports.cloud import SignIn
 from posthog_code.services.app import Services
 from posthog_code.services.cloud_link import Link
@@ -232,10 +233,14 @@ async def cloud_watch(services: Services, options: argparse.Namespace, output: O
             for ask in asks:
                 _tell_ask(ask, output)
             break
-        await session.until(lambda seen=session.stream.transcript.rev: session.stream.transcript.rev != seen, 5.0)
+        await session.until(partial(_moved, session.stream.transcript, session.stream.transcript.rev), 5.0)
     info = session.info
     output.text(f"-- {info.status if info else 'unknown'} {info.pr_url if info else ''}".rstrip())
     return EXIT_OK if info is None or info.status != "failed" else EXIT_NOT_WELL
+
+
+def _moved(transcript: Transcript, rev: int) -> bool:
+    return transcript.rev != rev
 
 
 async def cloud_send(services: Services, options: argparse.Namespace, output: Output) -> int:

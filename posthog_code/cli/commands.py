@@ -19,6 +19,7 @@ from posthog_code.domain.errors import NotFound
 from posthog_code.domain.publishing import NewPullRequest
 from posthog_code.domain.pull_request import PullRequest
 from posthog_code.domain.task import Task, TaskDraft, TaskPhase, Workspace
+from posthog_code.domain.task_words import standing, turn_word
 from posthog_code.domain.text import MINUS, age, plural
 from posthog_code.services.app import Services
 
@@ -89,10 +90,16 @@ async def tasks(services: Services, options: argparse.Namespace, output: Output)
     for task in found:
         row = _task_row(services, task)
         output.text(
-            f"{task.id}  {row['state']:<12} {age(now - task.updated_at):>4}  {row['repository']:<16} "
+            f"{task.id}  {_word(services, task):<22} {age(now - task.updated_at):>4}  {row['repository']:<16} "
             f"+{task.stat.added} {MINUS}{task.stat.removed}  {task.branch or '-'}  {task.title}"
         )
     return EXIT_OK
+
+
+def _word(services: Services, task: Task) -> str:
+    """The window's word; a cloud task's is told by `cloud list`."""
+    in_cloud = task.workspace is Workspace.CLOUD and task.phase is TaskPhase.READY
+    return "In the cloud" if in_cloud else standing(services.store.state, task).word
 
 
 def _task_row(services: Services, task: Task) -> dict[str, object]:
@@ -134,11 +141,13 @@ async def show(services: Services, options: argparse.Namespace, output: Output) 
     if transcript is not None:
         row["transcript"] = [{"type": type(item).__name__, **_fields(item)} for item in transcript.items]
     output.data(row)
-    output.text(f"{task.title}\n  {row['repository']}  {task.branch} from {task.base}\n  {task.path}\n  {row['state']}")
+    output.text(
+        f"{task.title}\n  {row['repository']}  {task.branch} from {task.base}\n  {task.path}\n  {_word(services, task)}"
+    )
     for turn in session.turns if session else ():
         figures = f"{plural(turn.files, 'file')} +{turn.added} {MINUS}{turn.removed}"
         prompt = " ".join(turn.prompt.split())[:60]
-        output.text(f"  turn {turn.number}  {turn.stop_reason or 'running'}  {figures}  {prompt}")
+        output.text(f"  turn {turn.number}  {turn_word(turn.stop_reason)}  {figures}  {prompt}")
     return EXIT_OK
 
 

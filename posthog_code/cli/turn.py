@@ -13,6 +13,7 @@ from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import Ask, AskKind, Session
 from posthog_code.domain.state import Topic
 from posthog_code.domain.task import StepState, Task, TaskPhase
+from posthog_code.domain.task_words import turn_word
 from posthog_code.domain.text import MINUS, duration, plural
 from posthog_code.domain.transcript import AgentText, Item, Notice, Plan, ToolCall
 from posthog_code.services.app import Services
@@ -205,7 +206,9 @@ class TurnRunner:
         )
         self.output.text(f"\n{task.title}\n  task      {task.id}\n  branch    {task.branch}\n  worktree  {task.path}")
         if last is not None:
-            self.output.text(f"  turn      {last.number}, {reason}, {duration(last.ended_at - last.started_at)}")
+            self.output.text(
+                f"  turn      {last.number}, {turn_word(reason)}, {duration(last.ended_at - last.started_at)}"
+            )
         self.output.text(f"  changes   {plural(stat.files, 'file')} +{stat.added} {MINUS}{stat.removed}")
         if error:
             sys.stderr.write(f"{error} {session.error_hint}".strip() + "\n")

@@ -148,6 +148,10 @@ class QueuedMessage:
     text: str
     created_at: float
     attachments: tuple[str, ...] = ()
+    sender: str = ""
+    """The program that sends it to the cloud; of several with one data folder exactly one does."""
+    sender_until: float = 0.0
+    """UNIX time after which that program is taken for gone, s."""
 
 
 def with_step(

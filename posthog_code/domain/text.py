@@ -9,7 +9,9 @@ MINUS = "\N{MINUS SIGN}"
 _MENTION = re.compile(r"(?<!\S)@(?:[^\s@/]+/)*([^\s@/]+?)/?(?=[\s,;:!?)]|\.?(?:\s|$))")
 _FOLDERS = re.compile(r"(?<![\w./-])/?(?:[\w.-]+/)+(?=[\w-][\w.-]*\.[A-Za-z]\w*)")
 """What stands before a file's name in a path."""
-_POINTER = re.compile(r"(?:please )?(?:look at|see|check|open|read|take a look at) @\S+?,? (?:and|then|and then) ", re.I)
+_POINTER = re.compile(
+    r"(?:please )?(?:look at|see|check|open|read|take a look at) @\S+?,? (?:and|then|and then) ", re.I
+)
 """A beginning that only says where to start."""
 _ENOUGH_WORDS = 3
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Protocol
 
 from posthog_code.domain.cloud import CloudRunInfo
@@ -14,12 +13,11 @@ from posthog_code.domain.cloud_facts import CloudFacts
 from posthog_code.domain.cloud_requests import RunRequest
 from posthog_code.domain.errors import InvalidInput, Offline, RateLimited, UserError
 from posthog_code.domain.ids import MessageId, TaskId
-from posthog_code.domain.state import Topic
 from posthog_code.domain.task import QueuedMessage, Task
 from posthog_code.ports.cloud import Cloud
-from posthog_code.services import edits
 from posthog_code.services.cloud_files import files_of
 from posthog_code.services.cloud_mend import stored_pages
+from posthog_code.services.cloud_queue import claim, combined, enter, leave, take_out, unsettled
 from posthog_code.services.cloud_stream import CloudStream
 from posthog_code.services.session_parts import SessionParts
 
@@ -83,12 +81,15 @@ class Sender:
         self._waits = 0
         self._fresh = False
         self._grace: asyncio.TimerHandle | None = None
+        self._name = enter(parts.clock.new_id())
+        self._left: set[MessageId] = set()
+        """What another program began to send, and did not end."""
         self.problem: UserError | None = None
         """Why the next message is not sent."""
 
     @property
     def sending(self) -> bool:
-        return self._running is not None and not self._running.done()
+        return not (self._running is None or self._running.done())
 
     @property
     def pending(self) -> bool:
@@ -113,6 +114,7 @@ class Sender:
         if self._grace is not None:
             self._grace.cancel()
         await self._scope.close()
+        leave(self._name)
 
     def retry(self) -> None:
         self._fresh = True
@@ -142,15 +144,27 @@ class Sender:
         return self._parts.store.state.queue.get(self._session.task_id, ())
 
     async def _deliver(self) -> None:
+        session = self._session
         while batch := self._batch():
-            if self._session.over:
-                await self._guarded(self._resume(batch))
-            elif self._session.ready or self._overdue():
-                await self._guarded(self._send(batch))
-            else:
+            if not (session.over or session.ready or self._overdue()):
                 return  # the next state of the run kicks again
+            if not await self._ours(batch):
+                # Another program is at it: it takes them off the queue, or turns out to be gone.
+                await asyncio.sleep(FIRST_WAIT)
+                await self._parts.store.refresh()
+                continue
+            await self._guarded(self._resume(batch) if session.over else self._send(batch))
             self._session.touch()
         self._session.rest()
+
+    async def _ours(self, batch: tuple[QueuedMessage, ...]) -> bool:
+        if self._first is not None:
+            return True
+        left = {m.id for m in batch if m.sender not in ("", self._name)}
+        ids = {m.id for m in batch}
+        ours = await claim(self._parts.store, self._parts.clock, self._session.task_id, ids, self._name)
+        self._left |= left if ours else set()
+        return ours
 
     def _overdue(self) -> bool:
         """The agent is up, but nobody prompts it: then the first prompt is ours."""
@@ -187,11 +201,12 @@ class Sender:
 
     async def _send(self, batch: tuple[QueuedMessage, ...]) -> None:
         session, task = self._session, self._session.task
-        text = _combined(batch)
-        command_id = f"message-{batch[0].id}-{len(batch)}"
-        if self._was_sent(batch, task.cloud_run_id) and await self._find(text):
+        batch, arrived = await self._begun(batch)
+        text = combined(batch)
+        if arrived:
             await self._done(batch, text, seen=True)
             return
+        command_id = f"message-{batch[0].id}-{len(batch)}"
         cloud = self._parts.cloud(task)
         files = await files_of(batch)
         uploaded = await cloud.upload(task.cloud_task_id, task.cloud_run_id, files) if files else ()
@@ -204,6 +219,7 @@ class Sender:
             try:
                 await self._command(params, command_id)
             except RunEnded:
+                session.stream.note("unsent", messages=[m.id for m in batch])
                 await self._resume(batch)
                 return
             except MissingArtifacts:
@@ -234,11 +250,9 @@ class Sender:
             if not sent.done():
                 return
             failure = sent.result()
-            if failure is None:
-                return
-            if not isinstance(failure, OutcomeUnknown):
+            if failure is not None and not isinstance(failure, OutcomeUnknown):
                 raise failure
-            if await self._find(self._text):
+            if failure is None or await self._find(self._text):
                 return
             if again:
                 raise failure
@@ -276,7 +290,11 @@ class Sender:
         """The run is over: the conversation goes on as a new one, with the same text."""
         session, task, info = self._session, self._session.task, self._session.info
         cloud = self._parts.cloud(task)
-        text = _combined(batch)
+        batch, arrived = await self._begun(batch)
+        text = combined(batch)
+        if arrived:
+            await self._done(batch, text, seen=True)
+            return
         newest = (await cloud.task(task.cloud_task_id)).run
         if newest is not None and newest.id != task.cloud_run_id:
             # Somebody went on already, perhaps we before a crash: its first message tells.
@@ -341,20 +359,21 @@ class Sender:
         stream.note("sending", messages=[m.id for m in batch], text=text, run=run_id, before=self._before[text])
         await asyncio.to_thread(stream.sync)
 
-    def _was_sent(self, batch: tuple[QueuedMessage, ...], run_id: str) -> bool:
-        """Whether an earlier try left this machine and its end is not known."""
+    async def _begun(self, batch: tuple[QueuedMessage, ...]) -> tuple[tuple[QueuedMessage, ...], bool]:
+        """What of the batch left this machine before without an end that is known, and whether it has arrived; all of
+        it, and False, when nothing did. What was queued since goes out after it."""
         ids = {m.id for m in batch}
-        pending: dict[str, Any] | None = None
-        for name, params in self._session.stream.notes("sending", "sent", "unsent"):
-            messages = params.get("messages")
-            if not isinstance(messages, list) or not ids.intersection(messages):
-                continue
-            pending = params if name == "sending" and params.get("run") == run_id else None
+        notes = self._session.stream.notes("sending", "sent", "unsent")
+        pending = unsettled(notes, ids, self._session.task.cloud_run_id)
+        if not pending and (left := tuple(m for m in batch if m.id in self._left)):
+            pending = {"messages": [m.id for m in left], "text": combined(left)}
         if pending is None:
-            return False
+            return batch, False
         text = str(pending.get("text") or "")
         self._before.setdefault(text, int(pending.get("before") or 0))
-        return True
+        found = await self._find(text)
+        self._left -= ids
+        return tuple(m for m in batch if m.id in pending["messages"]), found
 
     async def _done(self, batch: tuple[QueuedMessage, ...], text: str, *, seen: bool) -> None:
         session = self._session
@@ -365,22 +384,11 @@ class Sender:
         if self._first is not None and batch[0].id == "first":
             self._first = None
             return
-        ids = {m.id for m in batch}
-
-        def change(state: Any) -> Any:
-            left = tuple(m for m in state.queue.get(session.task_id, ()) if m.id not in ids)
-            state = replace(state, queue={**state.queue, session.task_id: left})
-            return edits.edit_task(state, session.task_id, updated_at=self._parts.clock.now(), unread=False)
-
-        await self._parts.store.update(change, Topic("queue", session.task_id), *edits.task_topics(session.task_id))
+        await take_out(self._parts.store, self._parts.clock, session.task_id, {m.id for m in batch})
 
     @staticmethod
     def _count(frames: Iterable[Frame], text: str) -> int:
         return sum(1 for frame in frames if holds_prompt([frame], text))
-
-
-def _combined(batch: tuple[QueuedMessage, ...]) -> str:
-    return "\n\n".join(m.text.strip() for m in batch if m.text.strip())
 
 
 async def _outcome(coro: Any) -> UserError | None:

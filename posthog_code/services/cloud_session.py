@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from posthog_code.domain.cloud import CloudRunInfo
@@ -101,14 +102,9 @@ class CloudSession:
     @property
     def ready(self) -> bool:
         """The agent is up, and no prompt is with it."""
-        return (
-            self._info is not None
-            and self._info.status == "in_progress"
-            and self._facts.started
-            and self._facts.prompted
-            and not self.stream.transcript.running
-            and not self._facts.asks
-        )
+        info, facts = self._info, self._facts
+        free = facts.started and facts.prompted and not facts.asks and not self.stream.transcript.running
+        return free and info is not None and info.status == "in_progress"
 
     @property
     def busy(self) -> bool:
@@ -151,9 +147,7 @@ class CloudSession:
 
     def start(self) -> None:
         """Watch, whether somebody looks or not, until there is nothing left to do."""
-        if self._closed:
-            return
-        if self._watching is None or self._watching.done():
+        if not self._closed and (self._watching is None or self._watching.done()):
             self._watching = self._scope.spawn(self._follow(), "watch")
 
     async def _follow(self) -> None:
@@ -319,14 +313,20 @@ class CloudSession:
         if self.over or not (self.stream.transcript.running or self._facts.asks):
             return
         self._sender.hold()
-        await self._parts.store.update(
-            lambda state: edits.edit_session(state, self._id, phase=SessionPhase.CANCELLING),
-            Topic("session", self.task_id),
-        )
+        await self._set_phase(SessionPhase.CANCELLING)
         try:
             await self.command("cancel", {})
+        except UserError:
+            # It was not told, as far as is known: the turn goes on, and so does the queue behind it.
+            self._sender.release()
+            await self._set_phase(SessionPhase.WORKING)
+            raise
         finally:
             self.touch()
+
+    async def _set_phase(self, phase: SessionPhase) -> None:
+        change = partial(edits.edit_session, session_id=self._id, phase=phase)
+        await self._parts.store.update(change, Topic("session", self.task_id))
 
     async def end_run(self, reason: str = "") -> None:
         """End the run and its sandbox for good; the conversation can go on as a new run."""
@@ -371,14 +371,12 @@ class CloudSession:
 
     def touch(self) -> None:
         """Something changed: publish it, once for many."""
-        if self._closed:
-            return
-        self._changes.touch()
+        if not self._closed:
+            self._changes.touch()
 
     async def _publish(self) -> None:
         news, self._news = self._news, False
-        info = self._info
-        running = self.stream.transcript.running
+        info, running = self._info, self.stream.transcript.running
         fields = session_fields(self.session, info, self._facts, self.problem, running)
         if self._link in (Link.BROKEN, Link.LOST, Link.GONE):
             fields["synced_at"] = self._heard_at

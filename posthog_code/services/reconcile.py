@@ -63,9 +63,7 @@ class Reconcile:
         # A run in the cloud did not end with us: it is looked at again when somebody does.
         away = {task.session_id for task in state.tasks.values() if task.workspace is Workspace.CLOUD}
         sessions = [
-            s
-            for s in state.sessions.values()
-            if s.id not in away and _unsettled(s) and not self._journals.in_use(s.id)
+            s for s in state.sessions.values() if s.id not in away and _unsettled(s) and not self._journals.in_use(s.id)
         ]
         cut = [
             task

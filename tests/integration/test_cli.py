@@ -61,6 +61,8 @@ def test_run_tells_events_and_ends_with_a_summary(tmp_path: Path, repository: Pa
     task_id = summary["task"]
     listed = json.loads(program(home, "tasks", "--json").stdout)
     assert [task["id"] for task in listed] == [task_id]
+    assert listed[0]["state"] in ("idle", "ready") and "Ready for review" in program(home, "tasks").stdout
+    assert "turn 1  Done" in program(home, "show", task_id).stdout
     shown = json.loads(program(home, "show", task_id[:6], "--transcript", "--json").stdout)
     assert shown["turn_list"][0]["stop_reason"] == "end_turn"
     assert shown["transcript"][0]["text"] == "Improve the add function"

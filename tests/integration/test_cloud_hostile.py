@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -18,11 +21,15 @@ from posthog_code.adapters.posthog.tokens import Grant, Secret, keyring_name
 from posthog_code.cli.output import printable
 from posthog_code.domain import cloud_parse
 from posthog_code.domain.cloud import Account
+from posthog_code.domain.cloud_errors import NotReady
 from posthog_code.domain.errors import InvalidInput, NotSignedIn, Offline, RateLimited
+from posthog_code.domain.ids import MessageId
 from posthog_code.domain.session import SessionPhase
+from posthog_code.domain.task import QueuedMessage
 from posthog_code.ports.cloud import Cloud, LogPage, SignIn
-from posthog_code.services import cloud_mend, cloud_send
+from posthog_code.services import cloud_mend, cloud_queue, cloud_send
 from posthog_code.services.cloud_link import Link
+from posthog_code.services.cloud_send import Sender
 from posthog_code.services.cloud_session import CloudSession
 from tests.helpers import until
 from tests.integration.cloud_server import KEY, CloudServer, Fault
@@ -294,3 +301,69 @@ def test_a_new_run_that_takes_its_time_is_not_asked_for_twice(tmp_path: Path, se
         assert len([c for c in server.commands if c["method"] == "run"]) == 1
 
     scenario(steps)(tmp_path)
+
+
+async def _two_programs(place: World) -> None:
+    """Another sender on the same data: the same message waits in both."""
+    session = await ready(place)
+    other = Sender(session, session._parts, patience=0.2)
+    await place.services.sessions.prompt(place.task_id, "Once")
+    other.kick()
+    await until(lambda: not place.services.store.state.queue.get(place.task_id))
+    await until(lambda: session.session.phase is SessionPhase.READY and not other.sending)
+    assert messages(place.server) == ["Once"]
+    await other.close()
+
+
+test_two_programs_send_a_message_once = scenario(_two_programs)
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_what_arrived_before_a_crash_is_not_sent_with_what_came_after(tmp_path: Path, over: bool) -> None:
+    async def steps(place: World) -> None:
+        session = await ready(place)
+        await place.services.sessions.unwatch(place.task_id)
+        run, store = place.run, place.services.store
+        session._sender.hold()
+        for words in ("one", "two"):
+            message = QueuedMessage(MessageId(words), place.task_id, words, 1.0)
+            await place.services.sessions._queue(place.task_id, lambda queue, m=message: (*queue, m))
+        session.stream.note("sending", messages=["one"], text="one", run=run.id, before=0)
+        place.server.prompt(run, "one")
+        place.server.turn_over(run)
+        if over:
+            place.server.finish(run)
+        session.watch()
+        await place.link(Link.OVER if over else Link.LIVE)
+        session.release_queue()
+        session.kick()
+        await until(lambda: not store.state.queue.get(place.task_id))
+        told = [c["params"].get("content") or c["params"].get("pending_user_message") for c in place.server.commands]
+        assert told == ["two"]
+
+    scenario(steps)(tmp_path)
+
+
+async def _stop_fails(place: World) -> None:
+    place.server.begin(place.run)
+    session = await place.watch()
+    await until(lambda: session.session.phase is SessionPhase.WORKING)
+    place.server.faults.append(Fault("POST", "/command/", 400, NOT_UP, JSON))
+    with pytest.raises(NotReady):
+        await place.services.sessions.stop(place.task_id)
+    await session.settled()
+    assert session.session.phase is SessionPhase.WORKING  # not "stopping" for ever
+
+
+test_a_stop_that_was_not_told_is_not_shown = scenario(_stop_fails)
+
+
+def test_a_claim_ends_with_its_program() -> None:
+    name = cloud_queue.enter("a")
+    assert cloud_queue._lives(name)
+    cloud_queue.leave(name)
+    assert not cloud_queue._lives(name)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    assert not cloud_queue._lives(f"{gone.pid}-a") and cloud_queue._lives(f"{os.getppid()}-a")
+    assert not cloud_queue._lives("x-a") and not cloud_queue._lives(f"{10**30}-a")

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from posthog_code.domain.errors import InvalidInput
 from posthog_code.domain.ids import CommentId
 from posthog_code.domain.review import Comment
-from posthog_code.domain.session import AgentCommand, SessionPhase, Usage
+from posthog_code.domain.session import AgentCommand, Choice, ConfigOption, SessionPhase, Usage
 from posthog_code.domain.settings import Settings
 from posthog_code.domain.task import TaskPhase
 from posthog_code.ui.composer import Composer
@@ -279,3 +279,30 @@ def test_icons_of_modes() -> None:
     assert mode_icon("acceptEdits") == "ph.pencil-line"
     assert mode_icon("bypassPermissions") == "ph.lightning"
     assert mode_icon("default") == "ph.shield-check"
+
+
+def test_a_tight_bar_drops_whole_words_the_one_of_effort_first(desk: Desk) -> None:
+    levels = tuple(Choice(level, level.capitalize()) for level in ("medium", "high"))
+    modes = (Choice("acceptEdits", "Accept edits"), Choice("plan", "Plan"))
+    models = (Choice("large", "Demo Large"), Choice("small", "Demo Small"))
+    desk.world.set_session(
+        options=(
+            ConfigOption("mode", "Mode", "mode", "acceptEdits", modes),
+            ConfigOption("model", "Model", "model", "large", models),
+            ConfigOption("effort", "Effort", "thought_level", "medium", levels),
+        ),
+        usage=Usage(used=10, size=100),
+    )
+    desk.settle()
+    bar = desk.composer.bar
+    selects = bar.selects
+
+    def with_words(width: int) -> list[str]:
+        bar.resize(width, bar.height())
+        return [name for name, select in selects.items() if select.sizeHint().width() == select.full_width()]
+
+    assert with_words(640) == ["mode", "model", "thought_level"]
+    tight = next(width for width in range(640, 340, -1) if "thought_level" not in with_words(width))
+    assert with_words(tight) == ["mode", "model"] and "Medium" in selects["thought_level"].toolTip()
+    tighter = next(width for width in range(tight, 240, -1) if "model" not in with_words(width))
+    assert with_words(tighter) == ["mode"]

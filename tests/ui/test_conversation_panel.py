@@ -21,6 +21,7 @@ from posthog_code.ui.panels.conversation.row_question import QuestionRow
 from posthog_code.ui.panels.conversation.row_text import TextRow
 from posthog_code.ui.panels.conversation.row_tools import ToolsRow
 from posthog_code.ui.shell.confirm import ConfirmSheet
+from posthog_code.ui.panels.conversation.row_message import UserRow
 from tests.ui.conversation_world import NOW, TASK, TREE, World
 
 Key = Qt.Key
@@ -83,6 +84,18 @@ def test_an_empty_task_shows_its_prompt(screen: Screen) -> None:
     screen.world.prompt("Stop the double charge.")
     screen.settle()
     assert screen.panel.source.kind(0) == "user"
+
+
+def test_fenced_code_in_a_message_of_the_person_is_code(screen: Screen) -> None:
+    screen.world.prompt("src/pay.ts, line 3:\n```\n**not bold** `x`\n```\nWhy?")
+    screen.settle()
+    row = screen.rows(UserRow)[0]
+    assert isinstance(row, UserRow)
+    assert [(paragraph.text, code) for paragraph, code in row._parts] == [
+        ("src/pay.ts, line 3:", False),
+        ("**not bold** `x`", True),
+        ("Why?", False),
+    ]
 
 
 def test_streaming_two_thousand_chunks_stays_at_the_end_and_binds_only_the_last_row(screen: Screen) -> None:

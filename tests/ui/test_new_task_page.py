@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
 from posthog_code.domain.agent import AgentStatus
 from posthog_code.domain.errors import InvalidInput
 from posthog_code.domain.ids import RepositoryId
-from posthog_code.domain.session import Choice, ConfigOption
+from posthog_code.domain.session import AgentCommand, Choice, ConfigOption
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import Workspace
 from posthog_code.ports.git import Branch
@@ -212,3 +212,31 @@ def test_auto_in_the_own_checkout_is_amber(open_page):
     page.grid.workspace.set_current("local")
     page.grid.workspace.changed.emit("local")
     assert page.mode._tone == "status.waiting"
+
+
+def test_slash_offers_the_commands_of_the_agents_last_session(open_page, qtbot):
+    state = world()
+    task = next(task for task in state.tasks.values() if task.agent_id == "claude")
+    session = replace(state.sessions[task.session_id], commands=(AgentCommand("review", "Look for mistakes"),))
+    page = open_page(replace(state, sessions={**state.sessions, session.id: session}))
+    page.activateWindow()
+    page.prompt.editor.setFocus()
+    qtbot.waitUntil(page.prompt.editor.hasFocus)
+    QTest.keyClicks(page.prompt.editor, "/rev")
+    popup = page.prompt.suggestions.popup()
+    assert popup is not None and [(item.text, item.marks) for item in popup.items()] == [("/review", (1, 2, 3))]
+    assert popup.box().translated(popup.pos()).top() > page.prompt.editor.mapTo(page, QPoint(0, 0)).y()
+    QTest.keyClick(page.prompt.editor, Qt.Key.Key_Return)
+    assert page.prompt.text() == "/review "
+
+
+def test_a_mention_shows_what_the_query_hits(open_page, qtbot):
+    page = open_page()
+    page.activateWindow()
+    page.prompt.editor.setFocus()
+    qtbot.waitUntil(page.prompt.editor.hasFocus)
+    QTest.keyClicks(page.prompt.editor, "@Table")
+    popup = page.prompt.suggestions.popup()
+    assert popup is not None and [(item.text, item.marks) for item in popup.items()] == [
+        ("OrderTable.tsx", (5, 6, 7, 8, 9))
+    ]

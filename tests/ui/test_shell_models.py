@@ -64,6 +64,7 @@ def state_of(session=None, pr=None, **task) -> AppState:
         (Glyph.PR_MERGED, "Merged", state_of(session_of("t", NOW), pr=pull_request(state=PullRequestState.MERGED))),
         (Glyph.PR_CLOSED, "Closed", state_of(pr=pull_request(state=PullRequestState.CLOSED))),
         (Glyph.PAUSED, "Interrupted", state_of(session_of("t", NOW, SessionPhase.INTERRUPTED), unread=True)),
+        (Glyph.PAUSED, "Interrupted", state_of(session_of("t", NOW, SessionPhase.INTERRUPTED), pr=pull_request())),
         (Glyph.PAUSED, "Stopped by you", state_of(session_of("t", NOW, stop="cancelled"), unread=True)),
         (Glyph.IDLE, "Ready for review", state_of(session_of("t", NOW))),
         (Glyph.IDLE, "Idle", state_of()),

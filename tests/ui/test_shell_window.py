@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtCore import QEvent, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenu, QWidget
@@ -16,10 +16,12 @@ from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import TaskPhase
+from posthog_code.ui.kit.buttons import Button
+from posthog_code.ui.models.palette import find
 from posthog_code.ui.models.task_list import TaskRow
 from posthog_code.ui.nav import NEW_TASK
 from posthog_code.ui.shell.confirm import ConfirmSheet
-from posthog_code.ui.shell.main_window import MainWindow
+from posthog_code.ui.shell.main_window import MainWindow, fitted
 from posthog_code.ui.shell.panels import Panels
 from tests.ui.shell_world import NOW, FakeRisk, ToastNotes, context_of, permission, session_of, world
 
@@ -420,3 +422,47 @@ def test_the_header_follows_the_height(open_window, qtbot):
     assert window.task_page.header.height() == 68
     window.resize(1440, 900)
     qtbot.waitUntil(lambda: window.task_page.header.height() == 76)
+
+
+def test_an_archived_task_is_read_in_its_page_and_restored_from_there(open_window):
+    window = open_window()
+    window.sidebar.list.task_opened.emit(OLD)
+    assert window.ctx.nav.task_id == OLD and window.task_page.isVisible()
+    window.ctx.services.store.touch(Topic("task", OLD))
+    assert window.ctx.nav.task_id == OLD
+    header = window.task_page.header
+    restore = next(b for b in header.findChildren(Button) if b.text() == "Restore")
+    assert restore.isVisible() and not any(
+        b.isVisible() for b in header.findChildren(Button) if b.text() in ("Create PR", "Editor")
+    )
+    restore.click()
+    assert window.ctx.state.tasks[OLD].phase is TaskPhase.READY and not restore.isVisible()
+
+
+def test_quick_steps_of_the_text_size_are_one(open_window, qtbot):
+    window = open_window()
+    size = window.ctx.state.settings.text_size
+    for _ in range(3):
+        window.ctx.commands.run("zoom.in")
+    assert window.ctx.state.settings.text_size == size
+    qtbot.waitUntil(lambda: window.ctx.state.settings.text_size == size + 3)
+    assert len(window.ctx.services.called("set")) == 1
+
+
+def test_the_window_stays_inside_of_the_screen():
+    screen, least = QRect(0, 0, 1440, 900), QSize(800, 560)
+    inside = fitted(QRect(0, 0, 1440, 900), screen, least)
+    assert screen.adjusted(8, 40, -8, -8) == inside
+    assert fitted(QRect(300, 200, 900, 600), screen, least) == QRect(300, 200, 900, 600)
+    far = fitted(QRect(2600, -900, 900, 600), screen, least)  # where another screen was
+    assert screen.contains(far) and far.size() == QSize(900, 600)
+
+
+def test_the_palette_begins_with_this_task_and_recent_ones(open_window):
+    window = open_window()
+    window.ctx.nav.open_task(VITE)
+    window.ctx.nav.open_task(ORDERS)
+    found = find(window._palette_entries(), "")
+    assert found[0].title == "Rename the task" and "Cloud account" not in [entry.title for entry in found]
+    tasks = [entry.title for entry in found if entry.section == "Tasks"]
+    assert tasks[:2] == ["Virtualise the order history table", "Upgrade Vite and drop legacy polyfills"]

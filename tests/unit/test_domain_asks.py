@@ -79,7 +79,17 @@ def test_commands_that_use_the_network(command: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["npm test", "git status", "git commit -m 'git push'", "grep curl x", "echo 'curl x'", "yarn test", 'a "b', "", "git"],
+    [
+        "npm test",
+        "git status",
+        "git commit -m 'git push'",
+        "grep curl x",
+        "echo 'curl x'",
+        "yarn test",
+        'a "b',
+        "",
+        "git",
+    ],
 )
 def test_commands_of_which_nothing_is_said(command: str) -> None:
     assert not uses_network(command)

@@ -61,9 +61,7 @@ class GitCheckpoints:
             )
             return await self.compose(worktree, state, head, branch, ref, message)
 
-    async def compose(
-        self, folder: Path, state: Capture, head: str, branch: str, ref: str, message: str
-    ) -> Snapshot:
+    async def compose(self, folder: Path, state: Capture, head: str, branch: str, ref: str, message: str) -> Snapshot:
         """The commits of a snapshot from its parts, which are in the object store; kept by `ref` unless that is ""."""
         facts = await self._commit(folder, await self._facts_tree(folder, state), "manifest", [])
         index = await self._commit(folder, state.index_tree, "index", [head, facts] if head else [facts])

@@ -227,7 +227,8 @@ def _failed(path: Path, error: Exception) -> StorageFailed:
         return StorageFailed(
             "The disk is full.", "Free some space; nothing that was shown as saved is lost.", f"{path}: {error}"
         )
-    if isinstance(error, OSError) or "readonly" in words or "read-only" in words or "permission" in words or "unable to open" in words:
+    cannot = ("readonly", "read-only", "permission", "unable to open")
+    if isinstance(error, OSError) or any(reason in words for reason in cannot):
         return StorageFailed(
             f"The data folder {path.parent} cannot be written.",
             "Check its permissions, or set POSTHOG_CODE_HOME to another folder.",

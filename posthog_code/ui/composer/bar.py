@@ -20,6 +20,7 @@ from posthog_code.ui.theme.icons import paint_icon
 
 _CATEGORIES = ("mode", "model", "thought_level")
 _NAMES = {"mode": "Mode", "model": "Model", "thought_level": "Effort"}
+_ICONS = {"mode": "ph.shield-check", "model": "ph.robot", "thought_level": "ph.brain"}
 _KEYS = {"mode": "Shift+Tab", "model": "Alt+M", "thought_level": "Alt+E"}
 
 
@@ -130,9 +131,14 @@ class ComposerBar(QWidget):
         self._row.setSpacing(2)
         self.selects: dict[str, Select] = {}
         for category in _CATEGORIES:
-            icon = "ph.shield-check" if category == "mode" else ""
             select = Select(
-                (), self, name=_NAMES[category], placeholder="", quiet=True, icon=icon, keys=_KEYS[category]
+                (),
+                self,
+                name=_NAMES[category],
+                placeholder="",
+                quiet=True,
+                icon=_ICONS[category],
+                keys=_KEYS[category],
             )
             select.changed.connect(lambda value, name=category: self._chosen(name, value))
             select.hide()
@@ -198,6 +204,10 @@ class ComposerBar(QWidget):
         select.open()
         return True
 
+    def set_options_enabled(self, on: bool) -> None:
+        for control in (*self.selects.values(), self.attach):
+            control.setEnabled(on)
+
     def set_busy(self, busy: bool, stopping: bool, can_send: bool) -> None:
         self.send.set_stop(busy, stopping)
         self.send.setEnabled(busy or can_send)
@@ -217,8 +227,18 @@ class ComposerBar(QWidget):
         self._fit()
 
     def _fit(self) -> None:
-        """A narrow composer drops the percent, then effort, then the mode."""
+        """A narrow composer drops the words of effort, model and mode, then the percent, then effort, then the mode."""
         wide = self.width()
         self.ring.set_words(wide >= 360)
         self.selects["thought_level"].setVisible("thought_level" in self._options and wide >= 330)
         self.selects["mode"].setVisible("mode" in self._options and wide >= 240)
+        shown = [self.selects[name] for name in reversed(_CATEGORIES) if not self.selects[name].isHidden()]
+        margins = self._row.contentsMargins()
+        fixed = sum(w.sizeHint().width() for w in (self.attach, self.send, self.ring) if not w.isHidden())
+        room = wide - margins.left() - margins.right() - fixed - 8 - self._row.spacing() * (len(shown) + 5)
+        need = sum(select.full_width() for select in shown)
+        for select in shown:
+            brief = need > room
+            if brief:
+                need += select.brief_width() - select.full_width()
+            select.set_brief(brief)

@@ -207,6 +207,7 @@ class Composer(QWidget):
             self.suggestions.set_commands(session.commands)
         archived = task is not None and task.phase in (TaskPhase.ARCHIVED, TaskPhase.DELETED)
         self.editor.setReadOnly(archived)
+        self.bar.set_options_enabled(not archived)
         words = self._placeholder or placeholder(task, session, pending)
         if words != self.editor.placeholderText():
             self.editor.setPlaceholderText(words)

@@ -20,8 +20,10 @@ class Suggestions(QObject):
     """Watches the editor's cursor and fills the popup; the editor keeps the focus and forwards its keys."""
 
     def __init__(self, editor: Editor, want_files: Callable[[], None], *, below: bool = False) -> None:
-        """`want_files` is called when a mention begins: whoever made this then calls `set_files`. `below` opens the list
-        under the caret as long as there is room, for an editor that has something to read above it."""
+        """`want_files` is called when a mention begins: whoever made this then calls `set_files`.
+
+        `below` opens the list under the caret as long as there is room, for an editor with something to read above it.
+        """
         super().__init__(editor)
         self._editor = editor
         self._want_files = want_files

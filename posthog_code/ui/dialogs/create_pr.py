@@ -54,7 +54,9 @@ class CreatePrDialog(Sheet):
         self.edit.hide()
         self.cancel = self.add_button(Button("Cancel", self, kind="ghost"))
         self.cancel.clicked.connect(self._dismiss)
-        self.submit = SplitButton("Create PR", self, kind="primary", keys="Ctrl+Return", menu_name="Ready or draft")
+        self.submit = SplitButton(
+            "Create PR", self, kind="primary", keys="Ctrl+Return", menu_name="Ready or draft", show_keys=True
+        )
         self.submit.clicked.connect(self._submit)
         self.submit.menuRequested.connect(self._menu)
         self.submit.setEnabled(False)

@@ -257,10 +257,11 @@ class SplitButton(Button):
         keys: str = "",
         size: str = "md",
         menu_name: str = "More choices",
+        show_keys: bool = False,
     ) -> None:
         self._menu_name = menu_name
         self._arrow_hover = self._arrow_down = False
-        super().__init__(text, parent, kind=kind, icon=icon, keys=keys, size=size)
+        super().__init__(text, parent, kind=kind, icon=icon, keys=keys, size=size, show_keys=show_keys)
         self.setMouseTracking(True)
 
     def arrow_rect(self) -> QRect:

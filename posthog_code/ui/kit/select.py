@@ -41,6 +41,7 @@ class Select(QAbstractButton):
         self._name, self._placeholder, self._quiet, self._icon, self._keys = name, placeholder, quiet, icon, keys
         self._popup: PopupList | None = None
         self._tone = ""
+        self._brief = False
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         policy = QSizePolicy.Policy.Maximum if quiet else QSizePolicy.Policy.Expanding
@@ -72,6 +73,25 @@ class Select(QAbstractButton):
             self._tone = token
             self.update()
 
+    def set_brief(self, on: bool) -> None:
+        """Only its icon, where there is no room for the word; the word is in the tooltip."""
+        if on != self._brief:
+            self._brief = on
+            self._told()
+
+    def full_width(self) -> int:
+        """Its width with the word."""
+        width = painting.text_width(self.text(), theme().font("body")) + (34 if self._quiet else 42)
+        return width + (theme().px(15) + 7 if self._shown_icon() else 0)
+
+    def brief_width(self) -> int:
+        """Its width without the word; as before when it has no icon to show instead."""
+        return theme().px(15) + 34 if self._shown_icon() else self.full_width()
+
+    def _shown_icon(self) -> str:
+        item = self.current_item()
+        return (item.icon if item else "") or self._icon
+
     def open(self) -> None:
         if self._popup is None:
             self._popup = PopupList(
@@ -99,15 +119,13 @@ class Select(QAbstractButton):
         words = item.text if item else self._placeholder
         self.setText(words)
         self.setAccessibleName(f"{self._name}: {words}" if self._name else words)
-        self.setToolTip(tooltip(self._name, self._keys) if self._name else "")
+        told = f"{self._name}: {words}" if self._brief else self._name
+        self.setToolTip(tooltip(told, self._keys) if self._name else "")
         self.updateGeometry()
         self.update()
 
     def sizeHint(self) -> QSize:
-        width = painting.text_width(self.text(), theme().font("body")) + (34 if self._quiet else 42)
-        item = self.current_item()
-        if self._icon or (item and item.icon):
-            width += theme().px(15) + 7
+        width = self.brief_width() if self._brief else self.full_width()
         return QSize(width, theme().size("control.input"))
 
     def minimumSizeHint(self) -> QSize:
@@ -142,15 +160,15 @@ class Select(QAbstractButton):
             if self._tone and self.isEnabled():
                 words = look.color(self._tone)
             x = 8.0 if self._quiet else 10.0
-            icon = (item.icon if item else "") or self._icon
+            icon = self._shown_icon()
             if icon:
                 side = look.px(15)
                 box = QRectF(x, round((self.height() - side) / 2), side, side)
                 paint_icon(painter, box, icon, look.color(self._tone or "text.muted"))
                 x += side + 7
-            painting.text(
-                painter, QRectF(x, 0, self.width() - x - 22, self.height()), self.text(), look.font("body"), words
-            )
+            if not self._brief or not icon:
+                box = QRectF(x, 0, self.width() - x - 22, self.height())
+                painting.text(painter, box, self.text(), look.font("body"), words)
             painting.caret(painter, QRectF(self.width() - 20, 0, 12, self.height()), look.color("text.muted"))
 
 

@@ -37,7 +37,11 @@ def agent_words(state: AppState, task: Task) -> str:
     name = info.spec.name if info else _ADAPTERS.get(run.adapter, run.adapter) if run else task.agent_id
     option = session.option("model") if session else None
     model = task.model or (run.model if run else "")
-    if option is not None:
+    if option is None:
+        # A session tells its models once it has begun; until then other sessions of the agent know the name.
+        others = (o for s in state.sessions.values() if s.agent_id == task.agent_id and (o := s.option("model")))
+        model = next((one.name for other in others for one in other.choices if one.id == model), model)
+    else:
         model = next((one.name for one in option.choices if one.id == option.current), option.current)
     return " · ".join(part for part in (name or "Agent", model) if part)
 

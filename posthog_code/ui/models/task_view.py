@@ -5,13 +5,14 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from posthog_code.domain import cloud_lists
+from posthog_code.domain import cloud_lists, task_words
 from posthog_code.domain.cloud_lists import CloudWord
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.pull_request import PullRequest, PullRequestState
-from posthog_code.domain.session import AskKind, Session, SessionPhase
+from posthog_code.domain.session import Session, SessionPhase
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import Task, TaskPhase, Workspace
+from posthog_code.domain.task_words import Standing
 from posthog_code.ui.theme.glyphs import Glyph
 
 
@@ -42,26 +43,15 @@ _UNKNOWN = TaskView(Glyph.UNKNOWN, "Unknown", "text.muted")
 
 
 def task_state(state: AppState, task_id: TaskId) -> TaskView:
-    """What to show for a task. When several things are true, the most urgent one wins: waiting, question, failed,
-    running, setting up, interrupted, checks failing, changes requested, finished and unread, the pull request, paused,
-    idle."""
+    """What to show for a task: how it stands, the most urgent first."""
     task = state.tasks.get(task_id)
     if task is None:
         return _UNKNOWN
     if task.phase in (TaskPhase.ARCHIVED, TaskPhase.DELETED):
         return TaskView(Glyph.ARCHIVED, "Archived", "text.muted")
-    session = state.session_of(task_id)
-    pull_request = state.pull_requests.get(task_id)
     if task.workspace is Workspace.CLOUD:
-        return _in_cloud(state, task, session, pull_request)
-    return (
-        _pressing(task, session)
-        or _interrupted(session)
-        or _review_trouble(pull_request)
-        or _unread(task, session)
-        or _review_state(pull_request)
-        or _resting(task, session)
-    )
+        return _in_cloud(state, task, state.session_of(task_id), state.pull_requests.get(task_id))
+    return _view(task_words.standing(state, task))
 
 
 def needs_you(state: AppState, task_id: TaskId) -> bool:
@@ -76,7 +66,7 @@ def needs_you(state: AppState, task_id: TaskId) -> bool:
     interrupted = session is not None and session.phase is SessionPhase.INTERRUPTED
     if task.workspace is Workspace.CLOUD:
         return view.attention is Attention.NEEDS_YOU or view.glyph is Glyph.FINISHED
-    return view.attention is Attention.NEEDS_YOU or interrupted or _unread(task, session) is not None
+    return view.attention is Attention.NEEDS_YOU or interrupted or task_words.unread(task, session) is not None
 
 
 def activity(state: AppState, task: Task) -> float:
@@ -93,7 +83,7 @@ def _in_cloud(state: AppState, task: Task, session: Session | None, pull_request
     """A task whose agent is in the cloud: its stream knows most, then the list. Offline, the last known word stays
     under the glyph of the unknown."""
     if session is not None and session.asks:
-        return _pressing(task, session) or _UNKNOWN
+        return _view(task_words.pressing(task, session) or Standing.PERMISSION)
     phase = session.phase if session else None
     known = state.cloud.tasks.get(task.cloud_task_id)
     if phase is SessionPhase.CANCELLING:
@@ -105,7 +95,8 @@ def _in_cloud(state: AppState, task: Task, session: Session | None, pull_request
     stale = session is not None and session.synced_at > 0
     view = cloud_view(word, unread=unread, pull_request=bool(known and known.run and known.run.pr_url), stale=stale)
     if word in (CloudWord.DONE, CloudWord.READY) and not (unread or stale):
-        return _review_trouble(pull_request) or _review_state(pull_request) or view
+        reviewed = task_words.review_trouble(pull_request) or task_words.review_state(pull_request)
+        return _view(reviewed) if reviewed else view
     return view
 
 
@@ -143,79 +134,35 @@ def cloud_view(word: CloudWord, *, unread: bool = False, pull_request: bool = Fa
     return view
 
 
-def _pressing(task: Task, session: Session | None) -> TaskView | None:
-    asks = session.asks if session else ()
-    if any(ask.kind is AskKind.PERMISSION for ask in asks):
-        return TaskView(Glyph.WAITING, "Waiting for permission", "status.waiting")
-    if asks:
-        return TaskView(Glyph.QUESTION, "Asks a question", "status.question")
-    if task.phase is TaskPhase.SETUP_FAILED:
-        return TaskView(Glyph.FAILED, "Setup failed", "status.failed")
-    phase = session.phase if session else SessionPhase.IDLE
-    if phase is SessionPhase.FAILED:
-        return TaskView(Glyph.FAILED, "Stopped", "status.failed")
-    turn = session.turn if session else None
-    if turn is not None and turn.stop_reason == "error" and not phase.busy:
-        return TaskView(Glyph.FAILED, "Stopped", "status.failed")
-    if phase is SessionPhase.CANCELLING:
-        return TaskView(Glyph.RUNNING, "Stopping", "status.running")
-    if phase.busy:
-        return TaskView(Glyph.RUNNING, "Working", "status.running")
-    if task.phase is TaskPhase.SETTING_UP:
-        return TaskView(Glyph.SETTING_UP, "Setting up", "status.running")
-    if phase is SessionPhase.STARTING:
-        return TaskView(Glyph.SETTING_UP, "Starting the agent", "status.running")
-    return None
+_VIEWS = {
+    Standing.PERMISSION: (Glyph.WAITING, "status.waiting"),
+    Standing.QUESTION: (Glyph.QUESTION, "status.question"),
+    Standing.SETUP_FAILED: (Glyph.FAILED, "status.failed"),
+    Standing.FAILED: (Glyph.FAILED, "status.failed"),
+    Standing.STOPPING: (Glyph.RUNNING, "status.running"),
+    Standing.WORKING: (Glyph.RUNNING, "status.running"),
+    Standing.SETTING_UP: (Glyph.SETTING_UP, "status.running"),
+    Standing.STARTING: (Glyph.SETTING_UP, "status.running"),
+    Standing.INTERRUPTED: (Glyph.PAUSED, "status.waiting"),
+    Standing.CHECKS_FAILING: (Glyph.CHECKS_FAILING, "status.failed"),
+    Standing.CHANGES_REQUESTED: (Glyph.CHANGES_REQUESTED, "status.waiting"),
+    Standing.UNREAD_CHANGES: (Glyph.FINISHED, "status.success"),
+    Standing.UNREAD: (Glyph.FINISHED, "status.success"),
+    Standing.MERGED: (Glyph.PR_MERGED, "status.merged"),
+    Standing.CLOSED: (Glyph.PR_CLOSED, "status.failed"),
+    Standing.CHECKS_RUNNING: (Glyph.CHECKS_RUNNING, "status.running"),
+    Standing.DRAFT: (Glyph.PR_DRAFT, "status.draft"),
+    Standing.APPROVED: (Glyph.APPROVED, "status.success"),
+    Standing.OPEN: (Glyph.PR_OPEN, "status.success"),
+    Standing.STOPPED: (Glyph.PAUSED, "text.secondary"),
+    Standing.CHANGES: (Glyph.IDLE, "status.success"),
+    Standing.IDLE: (Glyph.IDLE, "text.muted"),
+}
 
 
-def _interrupted(session: Session | None) -> TaskView | None:
-    if session is None or session.phase is not SessionPhase.INTERRUPTED:
-        return None
-    return TaskView(Glyph.PAUSED, "Interrupted", "status.waiting")
-
-
-def _review_trouble(pull_request: PullRequest | None) -> TaskView | None:
-    if pull_request is None or pull_request.state not in (PullRequestState.OPEN, PullRequestState.DRAFT):
-        return None
-    if pull_request.failed:
-        return TaskView(Glyph.CHECKS_FAILING, "Checks failing", "status.failed")
-    if pull_request.review_decision == "CHANGES_REQUESTED":
-        return TaskView(Glyph.CHANGES_REQUESTED, "Changes requested", "status.waiting")
-    return None
-
-
-def _unread(task: Task, session: Session | None) -> TaskView | None:
-    if not task.unread or session is None or session.turn is None or session.phase is SessionPhase.INTERRUPTED:
-        return None
-    if session.turn.stop_reason == "cancelled":
-        return None
-    word = "Ready for review" if task.stat.files else "Finished"
-    return TaskView(Glyph.FINISHED, word, "status.success")
-
-
-def _review_state(pull_request: PullRequest | None) -> TaskView | None:
-    if pull_request is None:
-        return None
-    if pull_request.state is PullRequestState.MERGED:
-        return TaskView(Glyph.PR_MERGED, "Merged", "status.merged")
-    if pull_request.state is PullRequestState.CLOSED:
-        return TaskView(Glyph.PR_CLOSED, "Closed", "status.failed")
-    if pull_request.running:
-        return TaskView(Glyph.CHECKS_RUNNING, "Checks running", "status.running")
-    if pull_request.state is PullRequestState.DRAFT:
-        return TaskView(Glyph.PR_DRAFT, "Draft pull request", "status.draft")
-    if pull_request.review_decision == "APPROVED":
-        return TaskView(Glyph.APPROVED, "Approved", "status.success")
-    return TaskView(Glyph.PR_OPEN, "Pull request open", "status.success")
-
-
-def _resting(task: Task, session: Session | None) -> TaskView:
-    turn = session.turn if session else None
-    if turn is not None and turn.stop_reason == "cancelled":
-        return TaskView(Glyph.PAUSED, "Stopped by you", "text.secondary")
-    if turn is not None and task.stat.files:
-        return TaskView(Glyph.IDLE, "Ready for review", "status.success")
-    return TaskView(Glyph.IDLE, "Idle", "text.muted")
+def _view(found: Standing) -> TaskView:
+    glyph, token = _VIEWS[found]
+    return TaskView(glyph, found.word, token)
 
 
 def pull_request_words(pull_request: PullRequest) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 import shiboken6
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QWidget
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _TITLE = "PostHog Code"
 _STOP_WITHIN_MS = 2000
 _WARM_AFTER_MS = 600
+_FRAME, _TITLE_BAR = 8, 40
+"""Room that a window manager's frame may take, in pixels; it is not known before the window is shown."""
 _PAGES = {
     NEW_TASK: ("posthog_code.ui.pages.new_task", "NewTaskPage"),
     SETTINGS: ("posthog_code.ui.pages.settings", "SettingsPage"),
@@ -73,6 +75,7 @@ class MainWindow(QMainWindow):
         self.resize(*theme().value("layout.window.reference"))
         if self._layout.geometry:
             self.restoreGeometry(QByteArray.fromBase64(self._layout.geometry.encode()))
+        self._fit_screen()
         self.frame = Frame(self._layout, self)
         self.setCentralWidget(self.frame)
         self.tasks = TaskCommands(ctx, self)
@@ -86,6 +89,17 @@ class MainWindow(QMainWindow):
         self._go_to_last_place()
         if not only_list:
             self.complete(panels)
+
+    def _fit_screen(self) -> None:
+        """The window with its frame stays inside of what the screen leaves free, whatever screen its size is from."""
+        screen = self.screen()
+        if screen is None or self.isMaximized() or self.isFullScreen():
+            return
+        inside = fitted(self.geometry(), screen.availableGeometry(), self.minimumSize())
+        if self._layout.geometry:
+            self.setGeometry(inside)
+        else:
+            self.resize(inside.size())  # where it opens is up to the window manager
 
     def complete(self, panels: Panels | None = None) -> None:
         """Everything beside the list. Until then the window takes no input."""
@@ -231,9 +245,12 @@ class MainWindow(QMainWindow):
 
         ctx = self._ctx
         order = self.sidebar.task_order()
+        tasks = dict(zip(order, task_entries(ctx.state, order, ctx.now(), ctx.nav.open_task), strict=True))
+        recent = [tasks.pop(task_id) for task_id in ctx.nav.recent_tasks if task_id in tasks]
         return [
-            *command_entries(ctx.commands.all()),
-            *task_entries(ctx.state, order, ctx.now(), ctx.nav.open_task),
+            *command_entries(sorted(ctx.commands.all(), key=_nearness)),
+            *recent,
+            *tasks.values(),
             *(Entry(TASKS, title, run, detail, "ph.cloud") for title, detail, run in entries(ctx)),
             *setting_entries(setting_index(ctx.nav)),
         ]
@@ -324,6 +341,23 @@ class MainWindow(QMainWindow):
 
     def _save_layout(self) -> None:
         self._layout.save(self._ctx.layout_path)
+
+
+def _nearness(command: Command) -> int:
+    """What is about the task in view comes first in the palette, the account in the cloud last."""
+    if command.id.startswith(("cloud.account", "cloud.refresh", "cloud.filter")):
+        return 2
+    return 0 if command.group == "Task" or command.id.startswith("cloud.") else 1
+
+
+def fitted(wanted: QRect, free: QRect, least: QSize) -> QRect:
+    """`wanted` for the inside of a window, made smaller and moved so that its frame is within `free`."""
+    inner = free.adjusted(_FRAME, _TITLE_BAR, -_FRAME, -_FRAME)
+    width = max(least.width(), min(wanted.width(), inner.width()))
+    height = max(least.height(), min(wanted.height(), inner.height()))
+    left = max(inner.left(), min(wanted.left(), inner.right() + 1 - width))
+    top = max(inner.top(), min(wanted.top(), inner.bottom() + 1 - height))
+    return QRect(left, top, width, height)
 
 
 def _is_listed(phase: TaskPhase) -> bool:

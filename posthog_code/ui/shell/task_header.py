@@ -174,7 +174,8 @@ class TaskHeader(QWidget):
             merged = pull_request.state is PullRequestState.MERGED
             waits = pull_request.running and not pull_request.failed and not merged
             self._pull_request.set_icon("ph.git-merge" if merged else "ph.clock" if waits else "ph.git-pull-request")
-            self._pull_request.setToolTip(f"{'Checks are running' if waits else 'Show the pull request'} (Ctrl+Shift+G)")
+            told = "Checks are running" if waits else "Show the pull request"
+            self._pull_request.setToolTip(f"{told} (Ctrl+Shift+G)")
         elif url := pull_request_url(state, task):
             self._pull_request.setVisible(True)
             self._pull_request.setText(cloud_list.pull_request_number(url) or "Pull request")

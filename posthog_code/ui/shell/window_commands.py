@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
 from posthog_code.domain.task import TaskPhase
@@ -19,6 +19,7 @@ from posthog_code.ui.shell.task_page import TaskPage
 # On a Mac, Option with an arrow moves by words in every text field.
 _BACK, _FORWARD = ("Ctrl+[", "Ctrl+]") if sys.platform == "darwin" else ("Alt+Left", "Alt+Right")
 _TEXT_MIN, _TEXT_MAX, _TEXT_DEFAULT = 12, 18, 13
+_ZOOM_AFTER_MS = 120
 
 
 class WindowCommands(QObject):
@@ -28,6 +29,12 @@ class WindowCommands(QObject):
         super().__init__(window)
         self._ctx, self._sidebar, self._page, self._window = ctx, sidebar, page, window
         self._cycle: tuple[str, ...] = ()
+        self._zoomed = 0
+        """Text size that was asked for and is not on yet; 0 for none."""
+        self._zoom_timer = QTimer(self)
+        self._zoom_timer.setSingleShot(True)
+        self._zoom_timer.setInterval(_ZOOM_AFTER_MS)
+        self._zoom_timer.timeout.connect(self._apply_zoom)
         self._register_places()
         self._register_tasks()
         self._register_panels()
@@ -187,7 +194,12 @@ class WindowCommands(QObject):
         regions[(at + by) % len(regions)].setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _zoom(self, by: int) -> None:
-        size = self._ctx.state.settings.text_size
-        wanted = _TEXT_DEFAULT if by == 0 else max(_TEXT_MIN, min(_TEXT_MAX, size + by))
-        if wanted != size:
+        """Presses that follow each other quickly are one step: the whole window is laid out again for it."""
+        size = self._zoomed or self._ctx.state.settings.text_size
+        self._zoomed = _TEXT_DEFAULT if by == 0 else max(_TEXT_MIN, min(_TEXT_MAX, size + by))
+        self._zoom_timer.start()
+
+    def _apply_zoom(self) -> None:
+        wanted, self._zoomed = self._zoomed, 0
+        if wanted and wanted != self._ctx.state.settings.text_size:
             self._ctx.actions.start("zoom", lambda: self._ctx.services.settings.set(text_size=wanted))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
 from posthog_code.ui.theme.theme import DESIGN_TEXT_SIZE, Theme
 
@@ -122,11 +122,14 @@ def _system_preferences() -> tuple[bool, bool]:
 def _dress(app: QApplication, look: Theme) -> None:
     from posthog_code.ui.theme.qss import palette, style_sheet
 
-    if app.style().objectName() != "fusion":
+    before, sheet = app.styleSheet(), style_sheet(look)
+    if not before:  # with a sheet the style hides its name, and is set already
         app.setStyle("Fusion")
     app.setFont(look.font("body"))
+    QToolTip.setFont(look.font("small"))
     app.setPalette(palette(look))
-    app.setStyleSheet(style_sheet(look))
+    if sheet != before:
+        app.setStyleSheet(sheet)
 
 
 def _repaint(top: QWidget) -> None:

@@ -33,7 +33,7 @@ _DISABLED = (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.Co
 
 _SHEET = """
 QToolTip {{ background: {surface.overlay}; color: {text.primary}; border: 1px solid {border.strong};
-    padding: 4px 7px; font-size: {small}px; }}
+    padding: 4px 7px; }}
 QMainWindow, QDialog {{ background: {surface.window}; }}
 QMenu {{ background: {surface.overlay}; color: {text.primary}; border: 1px solid {border.strong}; padding: 4px; }}
 QMenu::item {{ padding: 5px 28px 5px 8px; border-radius: 5px; }}
@@ -57,14 +57,14 @@ QAbstractScrollArea {{ background: transparent; border: none; }}
 QAbstractScrollArea::corner {{ background: transparent; }}
 QPlainTextEdit, QTextEdit {{ selection-background-color: {selection.bg}; selection-color: {selection.text}; }}
 QLineEdit {{ background: {surface.raised}; border: 1px solid {border.strong}; border-radius: 6px; padding: 0 8px;
-    min-height: {input}px; selection-background-color: {selection.bg}; selection-color: {selection.text}; }}
+    selection-background-color: {selection.bg}; selection-color: {selection.text}; }}
 QLineEdit:hover {{ border-color: {border.control}; }}
-QLineEdit:focus {{ border: 2px solid {focus.ring}; padding: 0 7px; min-height: {inputFocus}px; }}
+QLineEdit:focus {{ border: 2px solid {focus.ring}; padding: 0 7px; }}
 QLineEdit:disabled {{ background: transparent; border-color: {border.subtle}; color: {text.disabled}; }}
-QLineEdit[kit="bare"] {{ background: transparent; border: none; padding: 0; min-height: 0; }}
+QLineEdit[kit="bare"] {{ background: transparent; border: none; padding: 0; }}
 QHeaderView {{ background: transparent; border: none; }}
 QHeaderView::section {{ background: transparent; color: {text.muted}; border: none;
-    border-bottom: 1px solid {border.subtle}; padding: 0 10px; font-size: {caption}px; }}
+    border-bottom: 1px solid {border.subtle}; padding: 0 10px; }}
 QTreeView, QListView, QTableView {{ background: transparent; border: none; outline: none;
     selection-background-color: {surface.selected}; selection-color: {text.primary}; }}
 QTreeView::item:hover, QListView::item:hover {{ background: {surface.hover}; }}
@@ -95,13 +95,13 @@ class _Group:
 
 
 def style_sheet(look: Theme) -> str:
-    """The sheet of the whole program; kept small, since its cost is rules times widgets."""
+    """The sheet of the whole program; kept small, since its cost is rules times widgets.
+
+    It is the same for all text sizes: to set another one polishes every widget again, which is most of the time that
+    a step of the text size would take.
+    """
     fields: dict[str, object] = {
-        "small": look.size("type.small.size"),
-        "caption": look.size("type.caption.size"),
         "thumb": look.size("control.scrollbar.minThumb"),
-        "input": look.size("control.input") - 2,
-        "inputFocus": look.size("control.input") - 4,
     }
     for group in ("surface", "text", "border", "selection", "focus", "glyph", "accent"):
         fields[group] = _Group(look, group)

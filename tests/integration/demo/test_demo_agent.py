@@ -136,9 +136,7 @@ def test_goes_on_with_the_plan_of_the_turn_that_was_stopped(start: Start, reposi
     client = start(repository("harbor-web"))
     client.open("ask")
     client.answer = lambda frame: (
-        pick("allow")(frame)
-        if "CHANGELOG" not in frame["params"]["toolCall"]["title"]
-        else pick("reject")(frame)
+        pick("allow")(frame) if "CHANGELOG" not in frame["params"]["toolCall"]["title"] else pick("reject")(frame)
     )
     client.prompt("Say what lastEmail is for")
     assert "CHANGELOG.md" not in changed(client.cwd) and "You said no" in client.text()

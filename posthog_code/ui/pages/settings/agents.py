@@ -178,6 +178,8 @@ class _AgentRow(QWidget):
         row.addSpacing(6)
         row.addLayout(words, 1)
         word, mark, token = STATUS_WORDS[info.status]
+        if not info.spec.command:
+            word = "Not set"  # the entry for any command: there is nothing to install
         if mark:
             row.addWidget(Icon(mark, token, self))
         row.addWidget(Label(word, self, font="small", token=token))
@@ -263,10 +265,10 @@ class CustomAgentForm(QWidget):
 
 def _detail(info: AgentInfo, usual: bool) -> str:
     parts = ["Default agent"] if usual else []
-    if info.reason:
+    if info.status is AgentStatus.NOT_INSTALLED and info.spec.install:
+        parts.append(info.spec.install)
+    elif info.reason:
         parts.append(info.reason)
     elif info.path:
         parts.append(info.path)
-    elif info.spec.install:
-        parts.append(info.spec.install)
     return " · ".join(parts)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
-from posthog_code.ui import platform
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.inputs import TextField
 from posthog_code.ui.kit.popup import MenuItem
@@ -53,7 +52,7 @@ class GeneralSettings(SettingsColumn):
         self._switch(tasks, "run_setup")
         self._field(tasks, "branch_prefix", "posthog-code/")
         self._field(tasks, "worktrees_dir", "In the data folder")
-        self._field(tasks, "editor_command", platform.editor_name(""))
+        self._field(tasks, "editor_command", "code --wait")
         requests = self.group("Pull requests")
         self._switch(requests, "draft_pull_requests")
         self._field(requests, "github_api_url", "From the remote's address")

@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QMouseEvent, QPainter, QPen
 
 from posthog_code.domain import text
-from posthog_code.domain.fences import split_fences
+from posthog_code.domain.fences import Part, split_fences
 from posthog_code.domain.transcript import Thought, UserMessage
 from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.spinner import arc_clock
@@ -44,10 +44,7 @@ class UserRow(Row):
         self._folded = not opened and (len(lines) > _FOLD_LINES or len(shown) > 3000)
         if self._folded:
             shown = "\n".join(lines[:_FOLD_LINES])[:3000]
-        self._parts = tuple(
-            (Paragraph(part.text.expandtabs(4), "code") if part.code else Paragraph(part.text, "reading", rich=True), part.code)
-            for part in split_fences(shown)
-        )
+        self._parts = tuple((_paragraph(part), part.code) for part in split_fences(shown))
         height = 12 + 20 + 12
         for number, (paragraph, code) in enumerate(self._parts):
             inset = _CODE_INSET if code else 0
@@ -124,6 +121,10 @@ class UserRow(Row):
 
     def plain_text(self) -> str:
         return self._message.text
+
+
+def _paragraph(part: Part) -> Paragraph:
+    return Paragraph(part.text.expandtabs(4), "code") if part.code else Paragraph(part.text, "reading", rich=True)
 
 
 class ThoughtRow(Row):
