@@ -15,13 +15,13 @@ from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.task import Step, StepState, TaskPhase
 from posthog_code.ui.panels.conversation import ConversationPanel
 from posthog_code.ui.panels.conversation.row_cards import FooterRow
+from posthog_code.ui.panels.conversation.row_message import UserRow
 from posthog_code.ui.panels.conversation.row_notice import NoticeRow, SetupRow
 from posthog_code.ui.panels.conversation.row_permission import PermissionRow
 from posthog_code.ui.panels.conversation.row_question import QuestionRow
 from posthog_code.ui.panels.conversation.row_text import TextRow
 from posthog_code.ui.panels.conversation.row_tools import ToolsRow
 from posthog_code.ui.shell.confirm import ConfirmSheet
-from posthog_code.ui.panels.conversation.row_message import UserRow
 from tests.ui.conversation_world import NOW, TASK, TREE, World
 
 Key = Qt.Key

@@ -76,6 +76,8 @@ class TaskHeader(QWidget):
         self._restore.clicked.connect(self._on_restore)
         self._menu = IconButton("ph.dots-three", "More actions", self)
         self._menu.clicked.connect(self._on_menu)
+        left = (self._page, self._editor, self._create, self._pull_request)
+        self._buttons = (*left, self._take_over, self._restore, self._menu)
         self._tick = QTimer(self)
         self._tick.setInterval(1000)
         self._tick.timeout.connect(self._show_time)
@@ -205,15 +207,7 @@ class TaskHeader(QWidget):
         space = self.width() - _LEFT - _RIGHT
         self._fold_buttons(space)
         right = self.width() - _RIGHT
-        for button in (
-            self._menu,
-            self._restore,
-            self._take_over,
-            self._pull_request,
-            self._create,
-            self._editor,
-            self._page,
-        ):
+        for button in reversed(self._buttons):
             if button.isHidden():
                 continue
             width = button.sizeHint().width()
@@ -240,8 +234,7 @@ class TaskHeader(QWidget):
                 button.setText(text)
         task = self._task()
         title = min(320, self._title.sizeHint().width()) + theme().px(18) + 50
-        every = (self._editor, self._page, self._create, self._pull_request, self._take_over, self._restore, self._menu)
-        shown = [b for b in every if not b.isHidden()]
+        shown = [b for b in self._buttons if not b.isHidden()]
         need = title + sum(b.sizeHint().width() + _GAP for b in shown)
         if task is not None and need > space:
             self._editor.setText("")
