@@ -171,6 +171,18 @@ def test_nothing_yet(qtbot: QtBot, worlds: list[World]) -> None:
     assert not panel.foot.isVisible()
 
 
+@pytest.mark.parametrize(("files", "kind"), [(7, "primary"), (0, "default")])
+def test_to_create_one_is_the_next_step_only_when_something_has_changed(
+    qtbot: QtBot, worlds: list[World], files: int, kind: str
+) -> None:
+    world = World()
+    task = world.store.state.tasks[T]
+    world.store.change(tasks={T: replace(task, stat=replace(task.stat, files=files))})
+    panel = show(qtbot, worlds, world)
+    create = next(button for button in panel.findChildren(Button) if button.text() == "Create PR")
+    assert create._kind == kind
+
+
 def test_loading(qtbot: QtBot, worlds: list[World]) -> None:
     world = World()
     world.pulls.is_loaded = False

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QWidget
 
+from posthog_code.domain.agent import AgentInfo, AgentSpec, AgentStatus
 from posthog_code.domain.errors import Conflict, InvalidInput
 from posthog_code.domain.settings import Settings
+from posthog_code.domain.state import Topic
 from posthog_code.ui.nav import Place
 from posthog_code.ui.pages.catalog import PAGES, SETTINGS, found
 from posthog_code.ui.pages.settings import SettingsPage
@@ -66,6 +70,19 @@ def test_agents_are_listed_with_what_to_do(page):
     assert settings_of(page).agent_paths == {}
     agents.agent.changed.emit("codex")
     assert settings_of(page).default_agent == "codex"
+
+
+def test_an_agent_says_what_it_needs(page):
+    claude, codex, gemini = page.ctx.state.agents
+    missing = replace(gemini, reason="The program was not found.")
+    command = AgentInfo(AgentSpec("custom", "Custom command", "C", ()), AgentStatus.NOT_INSTALLED)
+    page.ctx.services.store.change(
+        lambda state: replace(state, agents=(claude, codex, missing, command)), Topic("agents")
+    )
+    page.arrive(Place("settings", tab="agents"))
+    words = [label.text() for label in page.page("agents").installed.findChildren(QWidget) if hasattr(label, "text")]
+    assert "npm i -g @google/gemini-cli" in words  # beside the button that copies it
+    assert "Not set" in words and words.count("Not installed") == 1
 
 
 def test_custom_agents_come_and_go(page):

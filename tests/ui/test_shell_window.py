@@ -285,6 +285,7 @@ def test_deleting_asks_only_when_something_would_be_lost(open_window):
     assert sheet.safe.hasFocus() or QApplication.focusWidget() is sheet.safe
     words = " ".join(label.text() for label in sheet.findChildren(QLabel))
     assert "2 files have changes that are nowhere else. 1 commit is not pushed." in words
+    assert "A snapshot of the worktree is kept, and Undo brings all of it back." in words
     QTest.keyClick(sheet, Qt.Key.Key_Escape)
     assert services.called("delete") == [(PAY,)]
     window.tasks.delete(VITE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import shiboken6
 from PySide6.QtCore import QByteArray, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QWidget
 
 from posthog_code.domain.state import Topic
@@ -93,7 +93,9 @@ class MainWindow(QMainWindow):
     def _fit_screen(self) -> None:
         """The window with its frame stays inside of what the screen leaves free, whatever screen its size is from."""
         screen = self.screen()
-        if screen is None or self.isMaximized() or self.isFullScreen():
+        # Pictures and measurements are taken on a screen that is only a number, and smaller than the design's window.
+        unseen = QGuiApplication.platformName() == "offscreen"
+        if screen is None or unseen or self.isMaximized() or self.isFullScreen():
             return
         inside = fitted(self.geometry(), screen.availableGeometry(), self.minimumSize())
         if self._layout.geometry:
