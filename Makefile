@@ -12,7 +12,7 @@ run:             ## open the window on your own data
 	@$(SETUP) --window -- python -m posthog_code $(ARGS)
 
 test:            ## pass the tests
-	@$(SETUP) --dev -- python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(SETUP) --dev -- python -m pytest -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0 $(ARGS)
 
 check:           ## lint, types, layers
 	@$(SETUP) --dev -- python packaging/check.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,17 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["QT_SCALE_FACTOR"] = "1"
+# As in the program: Python collects on whichever thread allocates, and a widget must not die on a worker.
+gc.disable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """What a test leaves is collected on the main thread: the young after each test, all of it after each file."""
+    yield
+    gc.disable()  # the program's own loop switches it on again when it ends
+    last = nextitem is None or nextitem.path != item.path
+    gc.collect(2 if last else 1)
 
 
 @pytest.fixture(autouse=True)

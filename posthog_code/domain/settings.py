@@ -36,6 +36,10 @@ class Settings:
     draft_pull_requests: bool = False
     cloud_filter: str = "all"
     """Which cloud tasks are listed: a CloudFilter."""
+    priority_weights: Mapping[str, str] = field(default_factory=dict)
+    """Factor id to weight, as a decimal number; what is missing has its default (`domain.priority`)."""
+    code_context: bool = True
+    """Agents are told what flags and events in the code mean when a task starts from a report."""
 
 
 def to_json(settings: Settings) -> dict[str, Any]:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from posthog_code.domain.cloud import Account, CloudList
+from posthog_code.domain.code_signals import CodeSignals
 from posthog_code.domain.ids import RepositoryId, SessionId, TaskId
+from posthog_code.domain.inbox import Inbox
 from posthog_code.domain.pull_request import PullRequest
+from posthog_code.domain.release_watch import ReleaseWatch
 from posthog_code.domain.review import Comment
 from posthog_code.domain.session import Session
 from posthog_code.domain.settings import Settings
@@ -24,7 +27,7 @@ class Topic(NamedTuple):
 
     kind: str
     """tasks, task, repositories, session, transcript, log, queue, comments, changes, pull_request, publish, settings,
-    agents, account, cloud."""
+    agents, account, cloud, inbox, code_signals, watch."""
     id: str = ""
 
 
@@ -50,6 +53,10 @@ class AppState:
     account: Account = field(default_factory=Account)
     cloud: CloudList = field(default_factory=CloudList)
     """Tasks of the chosen project; kept on disk, so that they are there before the server answers."""
+    inbox: Inbox = field(default_factory=Inbox)
+    watches: Mapping[TaskId, ReleaseWatch] = field(default_factory=dict)
+    code_signals: Mapping[TaskId, CodeSignals] = field(default_factory=dict)
+    """Of tasks in view; not kept on disk."""
 
     def session_of(self, task_id: TaskId) -> Session | None:
         task = self.tasks.get(task_id)

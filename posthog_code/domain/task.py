@@ -69,6 +69,10 @@ class Repository:
     """Shell commands run in a new worktree; "" for none."""
     branch_prefix: str = "posthog-code/"
     added_at: float = 0.0
+    posthog_mcp: bool = True
+    """Local agents get PostHog's MCP server, when somebody is signed in."""
+    require_coverage: bool = False
+    """A pull request needs its instrumentation check to pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,8 @@ class Task:
     cloud_task_id: str = ""
     cloud_run_id: str = ""
     """The cloud run that is watched or was last worked with."""
+    report_id: str = ""
+    """Inbox report that it was made from."""
 
     @property
     def folder_name(self) -> str:
@@ -137,6 +143,8 @@ class TaskDraft:
     run_setup: bool = True
     attachments: tuple[str, ...] = ()
     """Absolute paths of files to send with the first prompt."""
+    report_id: str = ""
+    """Inbox report that it is made from."""
 
 
 @dataclass(frozen=True, slots=True)

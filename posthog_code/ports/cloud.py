@@ -14,6 +14,7 @@ from posthog_code.domain.cloud_requests import (
     NewCloudTask,
     RunRequest,
 )
+from posthog_code.ports.signals import ProductSignals
 
 Entry = dict[str, Any]
 """One object of a run's log, `{"type": "notification", "timestamp": ISO, "notification": <JSON-RPC frame>}`, or any
@@ -103,6 +104,9 @@ class CloudAccount(Protocol):
 
     def project(self, account: Account, project_id: int) -> Cloud:
         """The cloud as seen from one project. Stays with that project, whatever is chosen later."""
+
+    def signals(self, account: Account, project_id: int) -> ProductSignals:
+        """The product signals of one project. Stays with that project, whatever is chosen later."""
 
     async def keyring_available(self) -> bool: ...
 

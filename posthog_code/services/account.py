@@ -12,6 +12,7 @@ from posthog_code.domain.errors import NotFound, NotSignedIn, UserError
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import Task
 from posthog_code.ports.cloud import Cloud, CloudAccount, OpenBrowser, SignIn
+from posthog_code.ports.signals import ProductSignals
 from posthog_code.services.store import Store
 
 ACCOUNT = Topic("account")
@@ -110,12 +111,19 @@ class AccountService:
 
     def cloud(self, project_id: int = 0) -> Cloud:
         """The cloud of a project; 0 is the chosen one. Raises NotSignedIn."""
+        return self._port.project(self.account, self._project(project_id))
+
+    def signals(self, project_id: int = 0) -> ProductSignals:
+        """The product signals of a project; 0 is the chosen one. Raises NotSignedIn, NotFound."""
+        return self._port.signals(self.account, self._project(project_id))
+
+    def _project(self, project_id: int) -> int:
         account = self.account
         if not account.signed_in:
             raise NotSignedIn(account.problem or "You are not signed in to PostHog.", "Sign in (posthog-code login).")
         if not (project_id or account.project_id):
             raise NotFound("Your account has no project.", "Make one in PostHog, then sign in again.")
-        return self._port.project(account, project_id or account.project_id)
+        return project_id or account.project_id
 
     def cloud_of(self, task: Task) -> Cloud:
         """The cloud of a task's own project, whichever is chosen now."""

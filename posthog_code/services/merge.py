@@ -49,6 +49,7 @@ def merged(mine: AppState, disk: AppState) -> tuple[AppState, frozenset[Topic]]:
         drafts=rows(mine.drafts, disk.drafts, lambda _key, _row: (Topic("drafts"),)),
         pull_requests=rows(mine.pull_requests, disk.pull_requests, by_task("pull_request")),
         publishing=rows(mine.publishing, disk.publishing, by_task("publish")),
+        watches=rows(mine.watches, disk.watches, by_task("watch")),
     )
     if disk.settings != mine.settings:
         told.add(Topic("settings"))
@@ -56,6 +57,10 @@ def merged(mine: AppState, disk: AppState) -> tuple[AppState, frozenset[Topic]]:
     if disk.account != mine.account:
         told.add(Topic("account"))
         state = replace(state, account=disk.account)
+    if disk.inbox.triage != mine.inbox.triage:
+        # What a person decided in another program; reports and evidence are only copies of the server's.
+        told.add(Topic("inbox"))
+        state = replace(state, inbox=replace(state.inbox, triage=disk.inbox.triage))
     return (state, frozenset(told)) if told else (mine, frozenset())
 
 

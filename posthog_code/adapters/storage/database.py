@@ -19,7 +19,9 @@ from posthog_code.adapters.storage.codec import decode
 from posthog_code.adapters.storage.rows import Write, writes
 from posthog_code.domain.cloud import Account, CloudList
 from posthog_code.domain.errors import StorageFailed
+from posthog_code.domain.inbox import Inbox
 from posthog_code.domain.pull_request import PullRequest
+from posthog_code.domain.release_watch import ReleaseWatch
 from posthog_code.domain.review import Comment
 from posthog_code.domain.session import Session
 from posthog_code.domain.settings import from_json
@@ -134,6 +136,8 @@ class SqliteDatabase:
             settings=from_json(settings),
             account=self._read_one(Account, "account") or Account(),
             cloud=replace(self._read_one(CloudList, "list") or CloudList(), loading=False, error="", hint=""),
+            inbox=replace(self._read_one(Inbox, "inbox") or Inbox(), loading=False, error="", hint=""),
+            watches=dict(self._read(ReleaseWatch, "SELECT task_id, body FROM watches")),
         )
 
     def _read(self, kind: type[T], query: str) -> Iterator[tuple[Any, T]]:

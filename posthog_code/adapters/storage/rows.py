@@ -41,6 +41,9 @@ def writes(old: AppState, new: AppState) -> list[Write]:
     if old.cloud.tasks is not new.cloud.tasks:
         # Each look at the server makes the list fresher; only another list is worth a write.
         plan.append(("INSERT OR REPLACE INTO cloud VALUES ('list', ?)", (encode(new.cloud),)))
+    if any(getattr(old.inbox, part) is not getattr(new.inbox, part) for part in ("reports", "evidence", "triage")):
+        plan.append(("INSERT OR REPLACE INTO cloud VALUES ('inbox', ?)", (encode(new.inbox),)))
+    plan += _things("watches", "task_id, body", old.watches, new.watches, lambda w: (encode(w),))
     if old.settings is not new.settings:
         plan += [
             ("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value)))

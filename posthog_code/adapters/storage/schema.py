@@ -26,6 +26,10 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE cloud (key TEXT PRIMARY KEY, body TEXT NOT NULL);
     """,
+    # 3: releases that are watched; the inbox is a row of `cloud`.
+    """
+    CREATE TABLE watches (task_id TEXT PRIMARY KEY, body TEXT NOT NULL);
+    """,
 )
 
 VERSION = len(MIGRATIONS)

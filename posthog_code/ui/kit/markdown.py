@@ -173,10 +173,12 @@ class MarkdownView(TextView):
             return QRectF()
         return QRectF(box.right() - _COPY_SIDE - 5, box.top() + 5, _COPY_SIDE, _COPY_SIDE)
 
+    def _code_at(self, point: QPointF) -> int:
+        boxes = (item.code_box().translated(0, self._tops[n]) for n, item in enumerate(self._laid))
+        return next((n for n, box in enumerate(boxes) if box.contains(point)), -1)
+
     def cursor_at(self, point: QPointF) -> Qt.CursorShape:
-        over = next(
-            (n for n, item in enumerate(self._laid) if item.code_box().translated(0, self._tops[n]).contains(point)), -1
-        )
+        over = self._code_at(point)
         if over != self._hover_block:
             self._hover_block = over
             self.update()
@@ -190,8 +192,8 @@ class MarkdownView(TextView):
             self.update()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        number = self._hover_block
-        if 0 <= number < len(self._laid) and self._copy_rect(number).contains(event.position()):
+        number = self._code_at(event.position())
+        if number >= 0 and self._copy_rect(number).contains(event.position()):
             QGuiApplication.clipboard().setText(self._laid[number].block.content.text)
             self._copied_block = number
             self._copied_timer.start(_COPIED_MS)

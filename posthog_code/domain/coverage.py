@@ -1,0 +1,37 @@
+"""Instrumentation coverage: whether what changed tells the product that it is used, and that it fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from posthog_code.domain.code_use import CodeUse, EntryPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One changed entry point and what it sends."""
+
+    entry: EntryPoint
+    uses: tuple[CodeUse, ...] = ()
+    missing: tuple[str, ...] = ()
+    """What is expected and not there: "event", "error capture", "flag"."""
+
+    @property
+    def covered(self) -> bool:
+        return not self.missing
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    places: tuple[Place, ...] = ()
+    """Changed entry points in the order of path and line."""
+    unread: tuple[str, ...] = ()
+    """Changed files that could not be parsed, with why."""
+
+    @property
+    def covered(self) -> int:
+        return sum(place.covered for place in self.places)
+
+    @property
+    def passed(self) -> bool:
+        return self.covered == len(self.places)
