@@ -248,7 +248,10 @@ class SessionActor:
             return ("cancelled" if self._stopping else "error"), f"{error.title} {error.hint}".strip()
         finally:
             syncing.cancel()
-        return str(result.get("stopReason") or "end_turn"), ""
+        reason = str(result.get("stopReason") or "end_turn")
+        # To end it, the agent was asked to cancel; nobody pressed Stop.
+        interrupted = reason == "cancelled" and self.agent.closing and not self._stopping
+        return "interrupted" if interrupted else reason, ""
 
     async def _finish(self, turn: Turn, reason: str, error: str) -> None:
         ended = self._parts.clock.now()

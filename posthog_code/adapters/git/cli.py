@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posthog_code.adapters.git.failures import command_name, explain, missing_git, redact
+from posthog_code.adapters.git.patience import finish
 from posthog_code.adapters.git.places import common_dir_of
 from posthog_code.domain.errors import GitFailed, NotFound, StorageFailed
 
@@ -235,8 +236,8 @@ class GitCli:
         read: bool,
         hooks: bool = False,
     ) -> asyncio.subprocess.Process:
-        try:
-            return await asyncio.create_subprocess_exec(
+        spawning = asyncio.get_running_loop().create_task(
+            asyncio.create_subprocess_exec(
                 self._binary,
                 *_ALWAYS,
                 *(() if hooks else NO_HOOKS),
@@ -248,6 +249,12 @@ class GitCli:
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
+        )
+        try:
+            return await asyncio.shield(spawning)
+        except asyncio.CancelledError:
+            await finish(_abandon(spawning))
+            raise
         except (FileNotFoundError, NotADirectoryError):
             if not folder.is_dir():
                 raise NotFound(f"The folder {folder} is not there.", "It may have been moved or deleted.") from None
@@ -334,6 +341,17 @@ async def _communicate(process: asyncio.subprocess.Process, stdin: bytes | None,
                 break
     if process.returncode is None:
         await process.wait()
+
+
+async def _abandon(spawning: asyncio.Task[asyncio.subprocess.Process]) -> None:
+    """End what is being started. Left to a cancelled asyncio, git alone is killed, and its hooks, which go on, are
+    waited for."""
+    try:
+        process = await spawning
+    except OSError:
+        return
+    await _end(process)
+    _close(process)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -21,8 +21,8 @@ class ShellCommands:
     """Implements ports.process.Commands with /bin/sh."""
 
     async def shell(self, script: str, cwd: Path, env: Mapping[str, str], on_line: Callable[[str], None]) -> int:
-        try:
-            process = await asyncio.create_subprocess_exec(
+        spawning = asyncio.get_running_loop().create_task(
+            asyncio.create_subprocess_exec(
                 "/bin/sh",
                 "-c",
                 script,
@@ -33,6 +33,13 @@ class ShellCommands:
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
             )
+        )
+        try:
+            process = await asyncio.shield(spawning)
+        except asyncio.CancelledError:
+            # Left to a cancelled asyncio, only the shell is killed, and what it has started goes on.
+            spawning.add_done_callback(_abandon)
+            raise
         except FileNotFoundError as error:
             raise ToolMissing("The set-up script cannot run.", "There is no /bin/sh on this machine.") from error
         assert process.stdout is not None
@@ -64,6 +71,11 @@ async def _output(process: asyncio.subprocess.Process, stream: asyncio.StreamRea
         except TimeoutError:
             if process.returncode is not None:
                 return b""
+
+
+def _abandon(spawning: asyncio.Task[asyncio.subprocess.Process]) -> None:
+    if not spawning.cancelled() and spawning.exception() is None:
+        _end_group(spawning.result().pid)
 
 
 def _end_group(pid: int) -> None:
