@@ -19,6 +19,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ICON_SIZES = (16, 24, 32, 48, 64, 128, 256, 512)
+# Imported by name, when the first file of a language is read.
+GRAMMARS = (
+    "tree_sitter_javascript",
+    "tree_sitter_typescript",
+    "tree_sitter_python",
+    "tree_sitter_go",
+    "tree_sitter_ruby",
+)
 # What some dependency mentions and nobody needs at run time.
 LEFT_OUT = (
     "tkinter",
@@ -67,6 +75,7 @@ def build(out: Path) -> None:
                 "--collect-submodules", "keyring.backends",
                 "--collect-submodules", "pygments.lexers",
                 "--hidden-import", "qtawesome",
+                *(word for name in GRAMMARS for word in ("--hidden-import", name)),
                 *(word for name in LEFT_OUT for word in ("--exclude-module", name)),
                 str(ROOT / "posthog_code" / "__main__.py"),
             ]

@@ -23,6 +23,7 @@ BENCHES = {
     "journal": ("posthog_code.app.bench_stream", "journal"),
     "diff": ("posthog_code.app.bench_diff", "diff"),
     "cloud": ("posthog_code.app.bench_cloud", "cloud"),
+    "code": ("posthog_code.app.bench_code", "code"),
 }
 """Name to module and function; a function gets options and paths and gives an exit code or figures."""
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from posthog_code.ui.context import UiContext
     from posthog_code.ui.shell.main_window import MainWindow
 
-LATER = ("acp", "pydantic", "httpx", "git", "keyring", "pygments", "asyncio", "qasync", "logging.handlers", "ctypes")
+LATER = (
+    *("acp", "pydantic", "httpx", "git", "keyring", "pygments", "tree_sitter"),
+    *("asyncio", "qasync", "logging.handlers", "ctypes"),
+)
 """What must not be imported before the first paint."""
 _SETTLED_S = 1.5
 

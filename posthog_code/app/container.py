@@ -109,6 +109,7 @@ class Container:
             log.warning("did not stop in time: %s", ", ".join(stuck))
         if self.late.made is not None:
             await self.forge.close()
+            await self.services.mcp.close()
             await self.services.account.close()
         await asyncio.to_thread(self.database.close)
 

@@ -13,23 +13,27 @@ from pathlib import Path
 
 from posthog_code.app.container import Container, build, open_database
 from posthog_code.app.paths import Paths
+from posthog_code.demo.signals import SNOOZED
 from posthog_code.demo.tasks import DemoTask, Wanted
 from posthog_code.demo.world import (
     DemoGitHub,
     DemoPostHog,
     WorldError,
     WorldFacts,
+    outdated,
     prepare,
     start_github,
     start_posthog,
 )
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import RepositoryId, TaskId
+from posthog_code.domain.inbox import Triage
 from posthog_code.domain.session import Ask
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import TaskDraft
 from posthog_code.services import edits
 from posthog_code.services.app import Services
+from posthog_code.services.inbox_triage import INBOX
 from posthog_code.ui.context import UiContext
 
 LIVE = (Wanted.RUNNING, Wanted.PERMISSION, Wanted.QUESTION)
@@ -43,6 +47,8 @@ def run(options: argparse.Namespace, paths: Paths) -> int:
     home = Path(options.home).expanduser().absolute() if options.home else paths.home / "demo"
     if options.reset:
         _set_aside(home)
+    elif outdated(home):
+        _say(f"The demo world is of an older version: it is kept as {_set_aside(home).name}, and a new one is made.")
     try:
         demo = DemoWorld.open(home, _say, cloud=not options.prepare_only)
     except (WorldError, UserError) as error:
@@ -63,9 +69,12 @@ def _say(words: str) -> None:
     sys.stdout.flush()
 
 
-def _set_aside(home: Path) -> None:
+def _set_aside(home: Path) -> Path:
+    """Where it is now."""
+    kept = home.with_name(f"{home.name}.before-{int(time.time())}")
     if home.exists():
-        os.replace(home, home.with_name(f"{home.name}.before-{int(time.time())}"))
+        os.replace(home, kept)
+    return kept
 
 
 class DemoWorld:
@@ -120,6 +129,7 @@ class DemoWorld:
             for number, task in enumerate(missing, 1):
                 say(f"  {number}/{len(missing)}  {task.title}")
                 await self._make(services, repositories[task.repository], task)
+            await services.store.update(_snoozed, INBOX)
         finally:
             await container.close()
 
@@ -165,6 +175,8 @@ class DemoWorld:
             await asyncio.to_thread(self.github.advance, task.repository, pull.number, task.advance)
         if task.wanted is Wanted.MERGED:
             await asyncio.to_thread(self.github.merge, task.repository, pull.number)
+            # The product's history follows: it goes by the time of the merge.
+            await asyncio.to_thread(self.github.advance, task.repository, pull.number, task.released * 3600)
         await services.pull_requests.refresh(task_id)
 
     def begin_live_tasks(self, container: Container, context: UiContext) -> None:
@@ -194,13 +206,29 @@ async def _start(services: Services, repository_id: RepositoryId, task: DemoTask
                 title=task.title,
                 branch=task.branch,
                 mode=task.mode,
+                report_id=task.report,
             )
         )
+        if task.report:
+            await services.store.update(lambda state: _linked(state, task.report, task_id), INBOX)
         await services.tasks.wait_for_setup(task_id)
         await services.sessions.wait_started(task_id)
     finally:
         os.environ.pop(_SPEED, None)
     return task_id
+
+
+def _linked(state: AppState, report: str, task_id: TaskId) -> AppState:
+    """The report knows the task, as it would if the task had been started from it."""
+    known = state.inbox.triage.get(report, Triage())
+    triage = {**state.inbox.triage, report: replace(known, task_ids=(*known.task_ids, task_id))}
+    return replace(state, inbox=replace(state.inbox, triage=triage))
+
+
+def _snoozed(state: AppState) -> AppState:
+    """What was snoozed before this world was opened for the first time; the server knows of it as well."""
+    told = {report: Triage(snoozed_signals=signals) for report, signals in SNOOZED.items()}
+    return replace(state, inbox=replace(state.inbox, triage={**told, **state.inbox.triage}))
 
 
 def _known(state: AppState, task: DemoTask) -> bool:

@@ -16,6 +16,7 @@ from posthog_code.app.paths import Paths
 from posthog_code.cli.output import Output
 from posthog_code.domain.agent import AgentStatus
 from posthog_code.domain.errors import UserError
+from posthog_code.services.mcp import McpProxies
 
 _LOW_SPACE = 1_000_000_000
 
@@ -57,6 +58,7 @@ async def _examine(paths: Paths) -> list[Finding]:
         ready = [f"{i.spec.name} {i.version}".strip() for i in infos if i.status is AgentStatus.READY]
         text = ", ".join(ready) or "none is installed"
         findings.append(Finding("agents", bool(ready), text, "posthog-code agents tells how to install one.", False))
+        findings.append(await _tools(services.mcp))
     finally:
         await container.close()
     return findings
@@ -92,6 +94,15 @@ async def _asked(name: str, check: Callable[[], Awaitable[str]]) -> Finding:
         return Finding(name, True, await check())
     except UserError as error:
         return Finding(name, False, error.title, error.hint)
+
+
+async def _tools(mcp: McpProxies) -> Finding:
+    """PostHog's tools for agents; every repository has a switch of its own (posthog-code repositories)."""
+    await mcp.check()
+    found = mcp.account_state()
+    return Finding(
+        "tools", found.tone == "success", f"PostHog's, for agents: {found.word.lower()}", found.detail, False
+    )
 
 
 async def _keyring(available: Callable[[], Awaitable[bool]]) -> Finding:

@@ -27,7 +27,7 @@ def run_command(options: argparse.Namespace, paths: Paths) -> int:
 
 
 async def _run(options: argparse.Namespace, paths: Paths, output: Output) -> int:
-    second = getattr(options, f"{options.command}_command", "")
+    second = getattr(options, f"{options.command}_command", "") or ""
     name = f"{options.command} {second}".strip()
     policy = policy_for(options.permissions) if "permissions" in options else ask_the_person
     container = build(paths, *open_database(paths), policy=policy)

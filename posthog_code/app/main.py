@@ -90,6 +90,10 @@ def _own_child(argv: Sequence[str]) -> int | None:
         from posthog_code.demo.posthog import main as posthog
 
         return posthog(words[1:])
+    if words == ["mcp-bridge"]:
+        from posthog_code.adapters.mcp.bridge import main as bridge
+
+        return bridge()
     if words == ["warden"]:
         from posthog_code.adapters.acp.survivors import main as warden
 

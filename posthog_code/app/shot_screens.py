@@ -9,6 +9,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
 from posthog_code.app.shot_cloud import CLOUD_SCREENS
+from posthog_code.app.shot_inbox import INBOX_SCREENS
+from posthog_code.app.shot_signals import SIGNAL_SCREENS
 from posthog_code.app.shot_states import STATES
 from posthog_code.app.studio import Studio
 
@@ -109,5 +111,7 @@ SCREENS: dict[str, Callable[[Studio], Awaitable[None]]] = {
     "settings-general": settings_general,
     "settings-repositories": settings_repositories,
     **CLOUD_SCREENS,
+    **INBOX_SCREENS,
+    **SIGNAL_SCREENS,
     **STATES,
 }

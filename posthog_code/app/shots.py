@@ -114,8 +114,10 @@ def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int
 
 def _needs_cloud(wanted: list[str]) -> bool:
     from posthog_code.app.shot_cloud import CLOUD_SCREENS
+    from posthog_code.app.shot_inbox import INBOX_SCREENS
+    from posthog_code.app.shot_signals import SIGNAL_SCREENS
 
-    return any(name in CLOUD_SCREENS for name in wanted)
+    return any(name in screens for name in wanted for screens in (CLOUD_SCREENS, INBOX_SCREENS, SIGNAL_SCREENS))
 
 
 async def _until_in_cloud(posthog: DemoPostHog, services: Services) -> None:

@@ -27,8 +27,10 @@ _KINDS = (
     "comments",
     "publish",
     "pull_request",
+    "signals",
     "agents",
     "transcript",
+    "inbox",
 )
 
 

@@ -146,6 +146,7 @@ async def _live(
     async def behind() -> None:
         from posthog_code.ui.cloud.links import open_link
         from posthog_code.ui.cloud.watching import begin_cloud
+        from posthog_code.ui.pages.inbox.watching import begin_inbox
 
         def on_raise(told: str) -> None:
             _to_front(window)
@@ -154,6 +155,8 @@ async def _live(
         instance.listen(on_raise)
         await _behind_first_paint(container, context)
         begin_cloud(context, window)
+        begin_inbox(context, window, window.sidebar.show_inbox_count)
+        services.releases.start()
         open_link(context, link)
 
     services.scope.spawn(behind(), "start")

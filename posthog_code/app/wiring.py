@@ -7,7 +7,9 @@ first of them is asked for.
 from __future__ import annotations
 
 import logging
+import os
 import re
+import sys
 import webbrowser
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +17,10 @@ from pathlib import Path
 
 from posthog_code.adapters.acp import make_agent_host
 from posthog_code.adapters.agents import make_catalogue
+from posthog_code.adapters.code import make_code_reader
 from posthog_code.adapters.forge.github import GitHub
 from posthog_code.adapters.git import make_git
+from posthog_code.adapters.mcp.proxy import LoopbackProxy
 from posthog_code.adapters.posthog.account import PostHogAccount
 from posthog_code.adapters.process.shell import ShellCommands
 from posthog_code.adapters.secrets.keyring_store import Keyring
@@ -37,12 +41,29 @@ from posthog_code.services.app import Services
 from posthog_code.services.cloud_changes import AllChanges, CloudSource
 from posthog_code.services.cloud_sessions import AllSessions
 from posthog_code.services.cloud_tasks import CloudTasks
+from posthog_code.services.code_context import CodeContext
+from posthog_code.services.code_reading import ChangedCodeReader
+from posthog_code.services.code_search import CodeSearch
+from posthog_code.services.code_signals import CodeSignalsService
+from posthog_code.services.emitting import Emitting
+from posthog_code.services.flaky_scan import FlakyScan
 from posthog_code.services.handover import Handover
 from posthog_code.services.handover_parts import HandoverParts
+from posthog_code.services.inbox import InboxService
+from posthog_code.services.inbox_evidence import InboxEvidence
+from posthog_code.services.inbox_nearness import InboxNearness
+from posthog_code.services.inbox_triage import InboxTriage
 from posthog_code.services.logs import Logs
+from posthog_code.services.mcp import AccountTokens, McpProxies
+from posthog_code.services.product_facts import ProductFactsReader
+from posthog_code.services.provenance import ProvenanceService
 from posthog_code.services.pull_requests import PullRequests
 from posthog_code.services.rebuild import Folders, Rebuild
 from posthog_code.services.reconcile import Reconcile
+from posthog_code.services.release_code import ReleaseCode
+from posthog_code.services.release_follow_up import FollowUps
+from posthog_code.services.releases import ReleaseParts, ReleaseWatches
+from posthog_code.services.report_tasks import ReportTasks
 from posthog_code.services.repositories import Repositories
 from posthog_code.services.restore import Restore
 from posthog_code.services.reviews import Reviews
@@ -60,6 +81,12 @@ _PLUMBING = re.compile(
     r"^git (-c \S+ |--\S+ )*(rev-parse|symbolic-ref|ls-files|ls-tree|for-each-ref|merge-base|diff|diff-index|cat-file|"
     r"config|write-tree|hash-object|mktree|commit-tree|update-index|check-ignore|check-attr|status|log|rev-list|add "
     r"--intent-to-add)\b.*→ exit [01] "
+)
+# Not from the folder that an agent works in, which may hold a package of the same name. A frozen build starts itself.
+_BRIDGE = (
+    (sys.executable, "mcp-bridge")
+    if getattr(sys, "frozen", False)
+    else (sys.executable, "-P", "-m", "posthog_code", "mcp-bridge")
 )
 
 
@@ -108,10 +135,20 @@ def wire(
     host = make_agent_host(clock)
     changes = AllChanges(store, git.git, git.changes, git.checkpoints, git.watcher, clock, scope)
     keyring = Keyring()
-    account = AccountService(
+    posthog = PostHogAccount(
+        keyring, paths.home / "locks", env=env, log=lambda line: log.info("%s", line), now=clock.now
+    )
+    account = AccountService(store, posthog, open_browser=webbrowser.open)
+    mcp = McpProxies(
         store,
-        PostHogAccount(keyring, paths.home / "locks", env=env, log=lambda line: log.info("%s", line), now=clock.now),
-        open_browser=webbrowser.open,
+        account,
+        LoopbackProxy(),
+        AccountTokens(account, posthog.credentials),
+        logs,
+        clock,
+        scope,
+        env=os.environ if env is None else env,
+        bridge=_BRIDGE,
     )
     sessions = AllSessions(
         SessionParts(
@@ -128,9 +165,25 @@ def wire(
             policy,
             account.cloud_of,
             account.restore,
+            mcp,
         )
     )
     changes.cloud = CloudSource(git.git, git.transfer, sessions.transcript, sessions.cloud_folder)
+    code_reader = make_code_reader()
+    code_search = CodeSearch(git.git, code_reader)
+    product_facts = ProductFactsReader(account, clock)
+    account.on_change(product_facts.forget)
+    code_context = CodeContext(store, code_search, product_facts, clock)
+    code_signals = CodeSignalsService(
+        store,
+        changes,
+        ChangedCodeReader(store, changes, git.git, code_reader),
+        product_facts,
+        code_search,
+        sessions.prompt,
+        clock,
+        scope,
+    )
     setup = TaskSetup(store, git.git, git.worktrees, ShellCommands(), logs, clock, paths.worktrees)
     shelf = Shelf(
         store, git.git, git.worktrees, git.checkpoints, git.publishing, clock, paths.trash, stop_run=sessions.end
@@ -165,6 +218,7 @@ def wire(
         log=lambda task_id, source, text: logs.write(task_id, source, text),
         summary=last_words,
         secrets=keyring,
+        coverage=code_signals.coverage,
     )
     restore = Restore(store, git.checkpoints, git.changes, changes, clock, sessions.claim)
     repositories = Repositories(store, git.git, clock)
@@ -183,6 +237,29 @@ def wire(
         account.cloud,
         setup.folder,
     )
+    nearness = InboxNearness(store, git.git, git.changes, clock)
+    triage = InboxTriage(store, account, clock)
+    inbox = InboxService(
+        store,
+        account,
+        InboxEvidence(store, account, nearness, clock, scope),
+        nearness,
+        triage,
+        ReportTasks(store, tasks, cloud, agents, triage.link, clock, scope, code_context.text),
+        clock,
+        scope,
+    )
+    emitting = Emitting(store, account.signals, FlakyScan(store, journals, changes.between), clock)
+    release_parts = ReleaseParts(
+        store,
+        account,
+        ReleaseCode(store, changes, git.changes, code_signals),
+        FollowUps(store, emitting, tasks, agents),
+        pull_requests.landing,
+        inbox.resolve,
+        clock,
+        scope,
+    )
     services = Services(
         store=store,
         scope=scope,
@@ -190,6 +267,7 @@ def wire(
         tasks=tasks,
         sessions=sessions,
         changes=changes,
+        provenance=ProvenanceService(store, git.git, git.changes),
         reviews=Reviews(store, clock, sessions.prompt),
         pull_requests=pull_requests,
         agents=agents,
@@ -197,6 +275,12 @@ def wire(
         logs=logs,
         account=account,
         cloud=cloud,
+        code_signals=code_signals,
+        code_context=code_context,
+        inbox=inbox,
+        emitting=emitting,
+        releases=ReleaseWatches(release_parts),
+        mcp=mcp,
         handover=Handover(handover_parts, tasks, setup, repositories, scope, shelf.put_away, cloud.close),
         restore=restore,
         reconcile=Reconcile(store, journals, host, setup, clock, changes.refresh, scope),

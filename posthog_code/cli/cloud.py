@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import getpass
+import signal
 import sys
 import webbrowser
 from functools import partial
 from typing import Any
 
-from posthog_code.cli.output import Output
+from posthog_code.cli.find import find_cloud_task
+from posthog_code.cli.output import Output, plain
 from posthog_code.domain import cloud_lists
 from posthog_code.domain.cloud import CloudTask
 from posthog_code.domain.cloud_lists import CloudFilter
@@ -23,13 +26,21 @@ from posthog_code.services.cloud_link import Link
 
 EXIT_OK = 0
 EXIT_NOT_WELL = 1
+_SIGN_AFTER, _SEND_WAIT = 3.0, 600.0
+"""Seconds until a message that waits says so, and until the command ends without it."""
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     login = commands.add_parser("login", help="sign in to PostHog")
     login.add_argument("--region", default="us", help="us, eu, or the URL of a PostHog of your own (default: us)")
     login.add_argument(
-        "--api-key", default="", metavar="KEY", help="a personal API key; - reads it from standard input"
+        "--api-key",
+        nargs="?",
+        const="-",
+        default="",
+        metavar="-",
+        help="with a personal API key, which is asked for, or read from standard input; without signing in the "
+        "commands take the one in POSTHOG_API_KEY",
     )
     _json(login)
     _json(commands.add_parser("logout", help="sign out of PostHog"))
@@ -67,9 +78,14 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 async def login(services: Services, options: argparse.Namespace, output: Output) -> int:
-    key = sys.stdin.readline().strip() if options.api_key == "-" else options.api_key
+    key = _read_key() if options.api_key == "-" else options.api_key
     if options.api_key and not key:
-        raise InvalidInput("No API key was given.", "Pass it with --api-key, or on standard input with --api-key -.")
+        raise InvalidInput("No API key was given.", "Type it, or pass it on standard input.")
+    if key and key == options.api_key:
+        output.warning(
+            "Other people on this machine can see this key in the list of processes, and the shell keeps it in its "
+            "history. Better: --api-key alone, which asks for it."
+        )
 
     def open_browser(url: str) -> bool:
         sys.stderr.write(f"Sign in here if no browser opens:\n  {url}\n")
@@ -77,6 +93,20 @@ async def login(services: Services, options: argparse.Namespace, output: Output)
 
     await services.account.sign_in(SignIn(options.region, key), open_browser)
     return _tell_account(services, output)
+
+
+def _read_key() -> str:
+    """One line of standard input; of a terminal without showing it."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().strip()
+    # The loop's own handler only notes a Ctrl+C, and the read would go on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return getpass.getpass("Personal API key: ").strip()
+    except EOFError:
+        return ""
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def logout(services: Services, options: argparse.Namespace, output: Output) -> int:
@@ -165,21 +195,7 @@ def _row(services: Services, task: CloudTask) -> dict[str, Any]:
 
 async def _open(services: Services, words: str) -> TaskId:
     """Our task for what the person calls a cloud task."""
-    await services.account.restore()
-    known = services.cloud.list.tasks
-    if words not in known:
-        known = (await services.cloud.refresh()).tasks
-    wanted = words.lower()
-    found = [
-        task
-        for task in known.values()
-        if task.slug.lower() == wanted or task.id.startswith(wanted) or (len(wanted) > 3 and task.id.endswith(wanted))
-    ]
-    exact = [task for task in found if wanted in (task.id, task.slug.lower())]
-    if len(exact or found) != 1:
-        problem = "No cloud task is called" if not found else "Several cloud tasks are called"
-        raise NotFound(f"{problem} {words!r}.", "posthog-code cloud list shows them.")
-    return await services.cloud.open((exact or found)[0].id)
+    return await services.cloud.open(await find_cloud_task(services, words))
 
 
 async def cloud_show(services: Services, options: argparse.Namespace, output: Output) -> int:
@@ -199,6 +215,8 @@ async def cloud_show(services: Services, options: argparse.Namespace, output: Ou
     output.text(session.task.title)
     for item in items:
         _tell_item(item, output)
+    for ask in session.session.asks:
+        _tell_ask(ask, output)
     return EXIT_OK
 
 
@@ -217,6 +235,7 @@ async def cloud_watch(services: Services, options: argparse.Namespace, output: O
     task_id = await _open(services, options.id)
     session = services.sessions.cloud(task_id)
     told = 0
+    asked: set[RequestId] = set()
     await _caught_up(services, task_id)
     while True:
         items = session.stream.transcript.items
@@ -229,11 +248,15 @@ async def cloud_watch(services: Services, options: argparse.Namespace, output: O
         if session.problem is not None and session.link_state in (Link.LOST, Link.GONE):
             raise session.problem
         asks = [one.ask for one in session.facts.asks.values()]
-        if session.over or (options.turn and (session.ready or asks)):
-            for ask in asks:
+        for ask in asks:
+            if ask.id not in asked:
+                asked.add(ask.id)
+                output.data({"type": "Ask", **_plain(ask)})
                 _tell_ask(ask, output)
+        if session.over or (options.turn and (session.ready or asks)):
             break
-        await session.until(partial(_moved, session.stream.transcript, session.stream.transcript.rev), 5.0)
+        moved = partial(_moved, session.stream.transcript, session.stream.transcript.rev)
+        await session.until(moved, 5.0)
     info = session.info
     output.text(f"-- {info.status if info else 'unknown'} {info.pr_url if info else ''}".rstrip())
     return EXIT_OK if info is None or info.status != "failed" else EXIT_NOT_WELL
@@ -248,23 +271,45 @@ async def cloud_send(services: Services, options: argparse.Namespace, output: Ou
     await _caught_up(services, task_id)
     session = services.sessions.cloud(task_id)
     await services.sessions.prompt(task_id, options.message, tuple(options.attach))
-    sent = await session.until(lambda: not services.store.state.queue.get(task_id), 600.0)
+    sent = await session.until(lambda: session.stuck or _is_sent(services, task_id), _SIGN_AFTER)
+    if not sent:
+        asks = bool(session.facts.asks)
+        output.warning(
+            "The agent waits for an answer first (posthog-code cloud answer). The message goes out after it."
+            if asks
+            else "The agent is at work. The message goes out when its turn ends."
+        )
+        await session.until(lambda: session.stuck or _is_sent(services, task_id), _SEND_WAIT)
+    sent = _is_sent(services, task_id)
     if session.problem is not None and not sent:
         raise session.problem
     output.data({"sent": sent, "run": session.task.cloud_run_id})
-    output.text("Sent." if sent else "It waits for the running turn.")
-    return EXIT_OK
+    output.text(
+        "Sent." if sent else "Not sent yet: it is kept, and sent by the window or the next command on this task."
+    )
+    return EXIT_OK if sent else EXIT_NOT_WELL
+
+
+def _is_sent(services: Services, task_id: TaskId) -> bool:
+    return not services.store.state.queue.get(task_id)
 
 
 async def cloud_stop(services: Services, options: argparse.Namespace, output: Output) -> int:
     task_id = await _open(services, options.id)
     if options.end:
-        await services.cloud.end_run(task_id, "ended from the command line")
+        task = services.store.state.tasks[task_id]
+        cloud = services.account.cloud_of(task)
+        run = await cloud.run(task.cloud_task_id, task.cloud_run_id) if task.cloud_run_id else None
+        if goes_on := run is not None and not run.over:
+            await services.cloud.end_run(task_id, "ended from the command line")
     else:
         await _caught_up(services, task_id)
-        await services.sessions.stop(task_id)
-    output.data({"stopped": True})
-    output.text("The run ends." if options.end else "The turn stops.")
+        session = services.sessions.cloud(task_id)
+        if goes_on := not session.over and (session.stream.transcript.running or bool(session.facts.asks)):
+            await services.sessions.stop(task_id)
+    output.data({"stopped": goes_on})
+    words = ("The run ends.", "The run is over already.") if options.end else ("The turn stops.", "No turn runs.")
+    output.text(words[0] if goes_on else words[1])
     return EXIT_OK
 
 
@@ -289,7 +334,7 @@ async def cloud_answer(services: Services, options: argparse.Namespace, output: 
 
 
 def _tell_ask(ask: Ask, output: Output) -> None:
-    output.text(f"? {ask.title}  {ask.command}".rstrip())
+    output.text(f"? {ask.title}" + (f"\n    {ask.command}" if ask.command not in ("", ask.title) else ""))
     for option in ask.options:
         output.text(f"    {option.id:<20} {option.name}")
 
@@ -310,8 +355,6 @@ def _tell_item(item: object, output: Output) -> None:
 
 
 def _plain(item: object) -> dict[str, Any]:
-    from posthog_code.cli.output import plain
-
     value = plain(item)
     return value if isinstance(value, dict) else {}
 

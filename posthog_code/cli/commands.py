@@ -9,16 +9,20 @@ from pathlib import Path
 from posthog_code.cli.cloud import CLOUD_COMMANDS
 from posthog_code.cli.find import find_task
 from posthog_code.cli.handover import HANDOVER_COMMANDS
+from posthog_code.cli.inbox import INBOX_COMMANDS
 from posthog_code.cli.output import Output
 from posthog_code.cli.runner import RUNNER_COMMANDS
+from posthog_code.cli.signals import SIGNALS_COMMANDS
 from posthog_code.cli.trash import trash_empty, trash_list
 from posthog_code.cli.turn import EXIT_OK, TurnRunner
+from posthog_code.cli.watch import WATCH_COMMANDS
 from posthog_code.domain.agent import AgentStatus
 from posthog_code.domain.changes import Scope
-from posthog_code.domain.errors import NotFound
+from posthog_code.domain.coverage import CoverageMissing
+from posthog_code.domain.errors import InvalidInput, NotFound
 from posthog_code.domain.publishing import NewPullRequest
 from posthog_code.domain.pull_request import PullRequest
-from posthog_code.domain.task import Task, TaskDraft, TaskPhase, Workspace
+from posthog_code.domain.task import Repository, Task, TaskDraft, TaskPhase, Workspace
 from posthog_code.domain.task_words import standing, turn_word
 from posthog_code.domain.text import MINUS, age, plural
 from posthog_code.services.app import Services
@@ -215,7 +219,14 @@ async def pr_create(services: Services, options: argparse.Namespace, output: Out
         draft=options.draft,
         commit_message=options.message or proposal.new.commit_message,
     )
-    _print_pull_request(await services.pull_requests.create(task.id, new), output)
+    if proposal.coverage:
+        output.text(proposal.coverage)
+    try:
+        created = await services.pull_requests.create(task.id, new, without_coverage=options.without_coverage)
+    except CoverageMissing as error:
+        error.hint = f"{error.hint} --without-coverage does."
+        raise
+    _print_pull_request(created, output)
     return EXIT_OK
 
 
@@ -256,15 +267,28 @@ async def repositories(services: Services, options: argparse.Namespace, output: 
         await services.repositories.add(Path(options.add))
     if options.setup_script:
         name, script = options.setup_script
-        match = next((r for r in services.store.state.repositories.values() if name in (r.id, r.name, r.path)), None)
-        if match is None:
-            raise NotFound(f"There is no repository {name!r}.", "posthog-code repositories lists them.")
-        await services.repositories.update(match.id, setup_script=script)
+        await services.repositories.update(_repository(services, name).id, setup_script=script)
+    for field, switch in (("posthog_mcp", options.posthog_tools), ("require_coverage", options.require_check)):
+        if switch:
+            name, wanted = switch
+            if wanted not in ("on", "off"):
+                raise InvalidInput(f"{wanted!r} is neither on nor off.")
+            await services.repositories.update(_repository(services, name).id, **{field: wanted == "on"})
     found = list(services.store.state.repositories.values())
     output.data(found)
     for repository in found:
-        output.text(f"{repository.name:<20} {repository.default_branch:<12} {repository.path}")
+        tools = services.mcp.state(repository.id).word
+        output.text(
+            f"{repository.name:<20} {repository.default_branch:<12} {repository.path}  PostHog tools: {tools.lower()}"
+        )
     return EXIT_OK
+
+
+def _repository(services: Services, name: str) -> Repository:
+    match = next((r for r in services.store.state.repositories.values() if name in (r.id, r.name, r.path)), None)
+    if match is None:
+        raise NotFound(f"There is no repository {name!r}.", "posthog-code repositories lists them.")
+    return match
 
 
 COMMANDS: dict[str, Command] = {
@@ -284,6 +308,9 @@ COMMANDS: dict[str, Command] = {
     "agents": agents,
     "repositories": repositories,
     **CLOUD_COMMANDS,
+    **INBOX_COMMANDS,
+    **WATCH_COMMANDS,
     **HANDOVER_COMMANDS,
     **RUNNER_COMMANDS,
+    **SIGNALS_COMMANDS,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from posthog_code.cli.find import find_task
+from posthog_code.cli.find import find_cloud_task, find_task
 from posthog_code.cli.output import Output
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.state import Topic
@@ -18,7 +18,9 @@ EXIT_OK, EXIT_ERROR = 0, 2
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     take = commands.add_parser("take-over", help="go on here with a task of the cloud, with all its changes")
-    take.add_argument("cloud_task", metavar="CLOUD_TASK", help="id of the cloud task (see: posthog-code cloud list)")
+    take.add_argument(
+        "cloud_task", metavar="CLOUD_TASK", help="the cloud task's short name or id (see: posthog-code cloud list)"
+    )
     take.add_argument("--repo", metavar="PATH", help="a checkout of its repository, when it is not in the list")
     take.add_argument("--clone", metavar="FOLDER", help="clone its repository into this folder")
     take.add_argument("--branch", default="", metavar="NAME", help="another name for the local branch")
@@ -49,7 +51,10 @@ async def take_over(services: Services, options: argparse.Namespace, output: Out
         agent_command=options.agent_command,
         project_id=options.project,
     )
-    task_id = await services.handover.take_over(options.cloud_task, wish)
+    # Tasks of another project are not in the list.
+    listed = options.project in (0, services.store.state.account.project_id)
+    name = await find_cloud_task(services, options.cloud_task) if listed else options.cloud_task
+    task_id = await services.handover.take_over(name, wish)
     return await _follow(services, task_id, output)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from posthog_code import __version__
-from posthog_code.cli import cloud, handover, runner
+from posthog_code.cli import cloud, handover, inbox, runner, signals, watch
 from posthog_code.domain.changes import Scope
 
 
@@ -22,8 +22,11 @@ def build_parser() -> argparse.ArgumentParser:
     _task_commands(commands)
     _other_commands(commands)
     cloud.add_commands(commands)
+    inbox.add_commands(commands)
+    watch.add_commands(commands)
     handover.add_commands(commands)
     runner.add_commands(commands)
+    signals.add_commands(commands)
     return parser
 
 
@@ -93,6 +96,9 @@ def _other_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser
     create.add_argument("--base", default="")
     create.add_argument("--message", default="", help="commit message for what is not committed")
     create.add_argument("--draft", action="store_true")
+    create.add_argument(
+        "--without-coverage", action="store_true", help="also where the repository requires the check (posthog-code qa)"
+    )
     _json(create)
     status = pr.add_parser("status", help="state, checks and reviews")
     status.add_argument("id")
@@ -112,6 +118,12 @@ def _other_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser
     repositories = commands.add_parser("repositories", help="list repositories, or change one")
     repositories.add_argument("--add", metavar="FOLDER")
     repositories.add_argument("--setup-script", nargs=2, metavar=("NAME", "SCRIPT"), help="commands for new worktrees")
+    repositories.add_argument(
+        "--posthog-tools", nargs=2, metavar=("NAME", "on|off"), help="whether its agents get PostHog's MCP server"
+    )
+    repositories.add_argument(
+        "--require-check", nargs=2, metavar=("NAME", "on|off"), help="whether pull requests need: posthog-code qa"
+    )
     _json(repositories)
 
 

@@ -133,6 +133,11 @@ def _first_forms(source: Path, plan: Iterable[Mapping[str, Any]]) -> dict[str, s
     return content
 
 
+def sample_text(name: str, path: str) -> str:
+    """A file of a sample as its history ends."""
+    return (resources_dir() / "demo" / "repositories" / name / _shipped_name(path)).read_text(encoding="utf-8")
+
+
 def _replace_once(text: str, old: str, new: str) -> str:
     if old not in text:
         raise ValueError(f"the sample history does not fit its files: {old!r}")

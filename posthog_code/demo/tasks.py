@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from posthog_code.demo.signals import DOUBLE_CHARGE, MERGED_HOURS, ORDER_HISTORY, WEBHOOKS
+
 
 class Wanted(StrEnum):
     """The state that a seeded task should be left in."""
@@ -50,6 +52,10 @@ class DemoTask:
     """POSTHOG_CODE_DEMO_SPEED for its agent: 0 to get to the state at once, slow for what should be seen at work."""
     age: float = 0.0
     """Hours since it was last touched, for those that nothing happens in."""
+    report: str = ""
+    """The report of the inbox that it was made from."""
+    released: float = 0.0
+    """Hours since its pull request was merged, for those that are."""
 
 
 TASKS: tuple[DemoTask, ...] = (
@@ -67,6 +73,7 @@ TASKS: tuple[DemoTask, ...] = (
         wanted=Wanted.FINISHED,
         files=7,
         age=0.4,
+        report=DOUBLE_CHARGE,
     ),
     DemoTask(
         title="Virtualise the order history table",
@@ -79,6 +86,7 @@ TASKS: tuple[DemoTask, ...] = (
         scenario="order-history",
         wanted=Wanted.RUNNING,
         speed=20.0,
+        report=ORDER_HISTORY,
     ),
     DemoTask(
         title="Upgrade Vite and drop legacy polyfills",
@@ -123,6 +131,8 @@ TASKS: tuple[DemoTask, ...] = (
         pull_request="Retry webhooks with jitter",
         advance=60,
         age=26,
+        report=WEBHOOKS,
+        released=MERGED_HOURS,
     ),
     DemoTask(
         title="Index the audit log by actor",

@@ -22,7 +22,8 @@ TOKEN = "ghp_demo"
 """What the stand-in GitHub takes for a token."""
 POSTHOG_KEY = "phx_demo"
 """A personal API key that the stand-in PostHog takes for everything."""
-VERSION = 1
+VERSION = 2
+"""Of what is in a world: scenarios and reports fit the sample repositories of the same version."""
 START_LIMIT = 10.0
 """Seconds."""
 
@@ -125,6 +126,15 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.stdout.close()
 
 
+def outdated(home: Path) -> bool:
+    """Whether a world is there that an older program has made."""
+    try:
+        made: dict[str, Any] = json.loads((home / "world.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return int(made.get("version", 1)) < VERSION
+
+
 def prepare(home: Path, now: float) -> WorldFacts:
     """Make the world once; later calls find it. May be interrupted at any point and called again.
 
@@ -217,20 +227,24 @@ def start_github(home: Path, pace: float = 1.0) -> DemoGitHub:
     return started
 
 
-def start_posthog(home: Path, pace: float = 1.0, *, seeds: bool = True) -> DemoPostHog:
+def start_posthog(home: Path, pace: float = 1.0, *, seeds: bool = True, signals: bool = True) -> DemoPostHog:
     """Start the stand-in for PostHog's cloud, on the port of the last time if that is free.
 
     The world's GitHub must run: sandboxes are clones of its repositories. `pace` is the speed of the agents at work (0:
     no delays). A new world begins with `cloud_tasks.SEEDS`; their runs get to their states within some seconds, see
-    `ready`. Blocks until it listens (about 0.2 s). Raises WorldError when it does not start.
+    `ready`. With `signals` its product tells what demo/signals.py says, otherwise nothing. Blocks until it listens
+    (about 0.3 s). Raises WorldError when it does not start.
     """
     root = home / "posthog"
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     port, github = _kept_port(root), _kept_port(home / "github")
     command = [*child_command("posthog"), "--root", str(root), "--port", str(port), "--pace", str(pace)]
     command += ["--github", f"http://127.0.0.1:{github}", "--agent-state", str(home / "agent-sessions")]
+    command += ["--repositories", str(home / "github" / "git" / OWNER)]
     if not seeds:
         command.append("--empty")
+    if not signals:
+        command.append("--quiet")
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     try:
         url = str(json.loads(_first_line(process))["url"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -51,3 +52,12 @@ class AgentInfo:
     path: str = ""
     version: str = ""
     reason: str = ""
+
+
+def usual_agent(found: Sequence[AgentInfo], wanted: str) -> str:
+    """The wanted one when it is there, else the first that is ready, else the first that is installed, else ""."""
+    usable = [info for info in found if info.status is not AgentStatus.NOT_INSTALLED]
+    if not found or any(info.spec.id == wanted for info in usable):
+        return wanted
+    ready = [info for info in usable if info.status is AgentStatus.READY]
+    return next((info.spec.id for info in [*ready, *usable]), "")

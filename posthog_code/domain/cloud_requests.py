@@ -88,3 +88,5 @@ class CloudDraft:
     permission_mode: str = ""
     attachments: tuple[str, ...] = ()
     """Absolute paths."""
+    report_id: str = ""
+    """Inbox report that it is made from."""

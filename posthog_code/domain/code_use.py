@@ -68,8 +68,10 @@ class Wrapper:
     path: str
     line: int
     argument: int
-    """Position of the name among the arguments, from 0."""
+    """Position of the name among the arguments, from 0; -1 when it takes none."""
     exported: bool = True
+    fixed: str = ""
+    """The name that it always sends, whatever its arguments are."""
 
 
 @dataclass(frozen=True, slots=True)

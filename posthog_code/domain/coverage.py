@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from posthog_code.domain.code_use import CodeUse, EntryPoint
+from posthog_code.domain.errors import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +36,13 @@ class Coverage:
     @property
     def passed(self) -> bool:
         return self.covered == len(self.places)
+
+
+class CoverageMissing(Refused):
+    """The repository wants the check to pass before a pull request, and it does not. `detail` names the places."""
+
+    code = "coverage_missing"
+
+    def __init__(self, title: str, hint: str, detail: str, coverage: Coverage) -> None:
+        super().__init__(title, hint, detail)
+        self.coverage = coverage

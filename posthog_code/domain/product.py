@@ -92,4 +92,8 @@ class ProductFacts:
     """What could not be read, in one sentence ("" when all of it was)."""
     partial: bool = False
     """Definitions are there, figures are not (slow, limited, or not allowed)."""
+    unknown: frozenset[str] = frozenset()
+    """Kinds that nothing is known of, since they were not or could not be read: flag, event, experiment, error."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Keys of flags that this project does not have to the name of another project that does."""
     fetched_at: float = 0.0

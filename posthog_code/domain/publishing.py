@@ -38,3 +38,7 @@ class PullRequestProposal:
     """Why it cannot be opened (no remote, not signed in...), "" when it can."""
     warning: str = ""
     """What to know before it is opened, "" for nothing."""
+    coverage: str = ""
+    """What the instrumentation check says of the change, "" when no entry point changed or it is not known."""
+    coverage_required: bool = False
+    """The repository wants that check to pass, and it does not: `create` must be told to go on without it."""

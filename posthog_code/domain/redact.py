@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _SECRETS = re.compile(
-    r"(gh[opusr]_|github_pat_|gl(?:pat|ptt)-|ph[cxs]_|sk-|xox[abp]-|AIza|AKIA)[A-Za-z0-9_\-]{8,}"
+    r"(gh[opusr]_|github_pat_|gl(?:pat|ptt)-|ph[acrxs]_|sk-|xox[abp]-|AIza|AKIA)[A-Za-z0-9_\-]{8,}"
     r"|((?i:bearer|token|basic)\s+)[A-Za-z0-9_\-.=+/]{16,}"
     r"|((?i:(?:api[_-]?key|token|secret|password))[\"']?\s*[=:]\s*[\"']?)[^\s\"']{8,}"
     r"|(://[^/\s:@]*:)[^/\s@]+(?=@)"

@@ -16,6 +16,7 @@ from posthog_code.domain.review import Comment
 from posthog_code.domain.session import Session
 from posthog_code.domain.settings import Settings
 from posthog_code.domain.task import QueuedMessage, Repository, Step, Task, TaskPhase
+from posthog_code.domain.telling import Telling
 
 if TYPE_CHECKING:
     from posthog_code.domain.agent import AgentInfo
@@ -27,7 +28,7 @@ class Topic(NamedTuple):
 
     kind: str
     """tasks, task, repositories, session, transcript, log, queue, comments, changes, pull_request, publish, settings,
-    agents, account, cloud, inbox, code_signals, watch."""
+    agents, account, mcp, cloud, inbox, code_signals, watch, telling."""
     id: str = ""
 
 
@@ -55,6 +56,8 @@ class AppState:
     """Tasks of the chosen project; kept on disk, so that they are there before the server answers."""
     inbox: Inbox = field(default_factory=Inbox)
     watches: Mapping[TaskId, ReleaseWatch] = field(default_factory=dict)
+    telling: Telling = field(default_factory=Telling)
+    """Signals that were sent from here."""
     code_signals: Mapping[TaskId, CodeSignals] = field(default_factory=dict)
     """Of tasks in view; not kept on disk."""
 

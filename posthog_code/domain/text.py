@@ -82,6 +82,12 @@ def age(seconds: float) -> str:
     return f"{days}d" if days < 14 else f"{days // 7}w"
 
 
+def ago(seconds: float) -> str:
+    """As `age`, in a sentence: "just now", "2m ago"."""
+    told = age(seconds)
+    return "just now" if told == "now" else f"{told} ago"
+
+
 def count(number: int) -> str:
     """In full up to 9,999, then "18.2k", "1.3M"."""
     if number < 10_000:

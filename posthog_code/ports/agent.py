@@ -41,6 +41,20 @@ OnIncoming = Callable[[Incoming], None]
 
 
 @dataclass(frozen=True, slots=True)
+class McpServer:
+    """An MCP server of ours for an agent, in both ways in which it can be given. Its address is a secret: whoever
+    knows it may use it, so it is in no journal and no log."""
+
+    name: str
+    url: str = field(repr=False)
+    """For agents that speak HTTP."""
+    command: tuple[str, ...] = ()
+    """For the others: a program that brings them there over its stdin and stdout."""
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of that program."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     agent: AgentSpec
     command: tuple[str, ...]
@@ -51,6 +65,8 @@ class RunSpec:
     writable: tuple[Path, ...] = ()
     """Folders that fs/* and terminal/* may reach besides `cwd`."""
     run_id: str = ""
+    mcp_servers: tuple[McpServer, ...] = ()
+    """Handed to the session when it is opened, in the way that the agent can take."""
 
 
 @dataclass(frozen=True, slots=True)

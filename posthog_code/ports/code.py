@@ -25,4 +25,5 @@ class CodeReader(Protocol):
         most 64 relative imports a file. Files are kept by content: only what changed is parsed again."""
 
     async def read_all(self, root: Path, paths: Iterable[str]) -> Mapping[str, FileUses]:
-        """All of a repository, for the command line and for finding who calls a wrapper."""
+        """All of a repository, for the command line and for finding who calls a wrapper. Uses and wrappers only: files
+        in which there can be none are not parsed, and entry points are left out."""

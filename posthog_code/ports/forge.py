@@ -22,6 +22,21 @@ class RemoteRepository:
         return f"{self.owner}/{self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """Where a merged pull request got. Times are the forge's, UNIX seconds, 0.0 when it does not tell."""
+
+    commit: str = ""
+    """What it became on its base."""
+    merged_at: float = 0.0
+    released_at: float = 0.0
+    """When something that contains it was first released; 0.0 while nothing was."""
+    released_by: str = ""
+    """What tells so: "deployment" or "tag"."""
+    deploys: bool = False
+    """The repository has deployments or releases: one with this change may be expected."""
+
+
 class Forge(Protocol):
     """All methods raise NotSignedIn, Offline, RateLimited, Conflict, InvalidInput or NotFound in the forge's words."""
 
@@ -47,6 +62,9 @@ class Forge(Protocol):
 
     async def read(self, remote: RemoteRepository, known: PullRequest) -> PullRequest:
         """State, checks, reviews and threads now. Checks that the token may not read give `checks_known=False`."""
+
+    async def landing(self, remote: RemoteRepository, pull: PullRequest) -> Landing:
+        """Whether a merged pull request was deployed or released, as far as the token may see."""
 
     async def default_branch(self, remote: RemoteRepository) -> str: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -68,6 +68,16 @@ class Snapshot:
     branch: str
 
 
+@dataclass(frozen=True, slots=True)
+class OwnWork:
+    """What the person did to one file lately."""
+
+    commits: frozenset[str]
+    """Abbreviated ids of their own commits that changed it."""
+    last: float
+    """UNIX time of the latest, s."""
+
+
 class Git(Protocol):
     """Repositories and branches. Never writes to the main checkout's files, index or HEAD."""
 
@@ -88,6 +98,10 @@ class Git(Protocol):
 
     async def merge_base(self, folder: Path, base: str, head: str = "HEAD") -> str:
         """Merge base of `head` and `base` (or its upstream); `base`'s commit when they share none. Raises NotFound."""
+
+    async def own_work(self, repository: Path, since: float) -> Mapping[str, OwnWork]:
+        """Files that the person's own commits (by git's own user.email there) changed since a UNIX time, on any branch,
+        at most the latest 2,000 commits. Empty when git knows no email."""
 
 
 class Worktrees(Protocol):

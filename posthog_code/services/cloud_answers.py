@@ -9,10 +9,18 @@ from posthog_code.domain.cloud_errors import OutcomeUnknown
 from posthog_code.domain.cloud_facts import CloudFacts, OpenAsk, answer_params, question_params
 from posthog_code.domain.errors import NotFound, Refused
 from posthog_code.domain.ids import RequestId
+from posthog_code.services.cloud_link import Link
 from posthog_code.services.cloud_stream import CloudStream
 
-_REPLY_WAIT = 5.0
-"""Seconds to wait for the address of an answer after asking the stream for it."""
+_ON_ITS_WAY = 0.5
+"""Seconds in which the address of an answer follows the question in the same stream."""
+_LAST_OF_IT = 2.0
+"""Seconds for what a slow stream tells behind that."""
+_JOIN_WAIT = 30.0
+"""Seconds for the stream to tell again what it has kept."""
+
+_TOLD = (Link.LIVE, Link.LOST, Link.GONE, Link.OVER)
+"""What the stream has kept is told, or will not be."""
 
 
 class Asked(Protocol):
@@ -22,6 +30,9 @@ class Asked(Protocol):
 
     @property
     def facts(self) -> CloudFacts: ...
+
+    @property
+    def link_state(self) -> Link: ...
 
     def touch(self) -> None: ...
 
@@ -91,10 +102,15 @@ class Answers:
 
     async def _find_reply(self, one: OpenAsk) -> None:
         """The address of the answer comes by the stream only: look it up in what the stream has kept."""
+        session = self._session
         if one.reply_to:
             return
-        await self._session.rejoin()
-        if not await self._session.until(lambda: bool(self._reply_of(one)), _REPLY_WAIT):
+        if not await session.until(lambda: self._reply_of(one), _ON_ITS_WAY):
+            await session.rejoin()
+            await session.until(lambda: self._reply_of(one) or session.link_state in _TOLD, _JOIN_WAIT)
+            await session.until(lambda: self._reply_of(one), _LAST_OF_IT)
+        if not self._reply_of(one):
+            self._ask(one.ask.id)
             raise Refused(
                 "This can only be answered where it was seen live.",
                 "Answer it in PostHog, or stop the turn and say what to do.",

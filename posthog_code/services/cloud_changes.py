@@ -25,8 +25,8 @@ from posthog_code.services.changes import ChangesService
 log = logging.getLogger("changes")
 _FETCH_EVERY = 30.0
 """Seconds between two fetches of one branch, unless a turn has ended meanwhile."""
-_PACE = 2.0
-"""Seconds between two looks at a run that goes on."""
+_PACE, _FIRST_PACE = 2.0, 0.2
+"""Seconds between two looks at a run that goes on, and until a first change is found."""
 
 
 @dataclass(slots=True)
@@ -171,7 +171,8 @@ class AllChanges(ChangesService):
             while task_id in self._store.state.tasks:
                 await self._try_refresh(task_id)
                 await changed.wait()
-                await asyncio.sleep(_PACE)
+                found = self._store.state.changes.get(task_id)
+                await asyncio.sleep(_PACE if found is not None and found.files else _FIRST_PACE)
                 changed.clear()
         finally:
             unsubscribe()

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from posthog_code.domain.errors import NotFound
-from posthog_code.domain.task import QueuedMessage
-from posthog_code.ports.cloud import CloudFile
+from posthog_code.domain.task import QueuedMessage, Task
+from posthog_code.ports.cloud import Cloud, CloudFile
+
+
+class Uploads:
+    """What was uploaded for the last messages: another try to send them takes the same artifacts."""
+
+    def __init__(self) -> None:
+        self._whose: object = None
+        self._ids: list[str] = []
+
+    async def of(self, cloud: Cloud, task: Task, messages: Sequence[QueuedMessage]) -> list[str]:
+        """Ids of the artifacts of these messages in the task's run. Raises NotFound, and what `Cloud.upload` does."""
+        whose = task.cloud_run_id, [(message.id, message.attachments) for message in messages]
+        if self._whose != whose:
+            files = await files_of(messages)
+            made = await cloud.upload(task.cloud_task_id, task.cloud_run_id, files) if files else ()
+            self._whose, self._ids = whose, [one.id for one in made]
+        return list(self._ids)
 
 
 async def files_of(messages: Iterable[QueuedMessage]) -> list[CloudFile]:

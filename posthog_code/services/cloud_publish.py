@@ -9,7 +9,10 @@ from typing import Any
 from posthog_code.domain.cloud import NOT_STARTED, CloudRunInfo
 from posthog_code.domain.cloud_facts import CloudFacts
 from posthog_code.domain.errors import UserError
+from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import Session, SessionPhase
+from posthog_code.domain.state import AppState
+from posthog_code.services import edits
 from posthog_code.services.cloud_stream import CloudStream
 from posthog_code.services.scope import Scope
 
@@ -84,8 +87,16 @@ def session_fields(
         "asks": tuple(one.ask for one in facts.asks.values()),
         "error": problem.title if problem else failed,
         "error_hint": problem.hint if problem else "",
-        "synced_at": 0.0,
     }
+
+
+def task_told(state: AppState, task_id: TaskId, info: CloudRunInfo | None, news_at: float) -> AppState:
+    """The task as its run tells it. `news_at` is when something happened that a person wants to see, 0 for nothing."""
+    task = state.tasks.get(task_id)
+    fields: dict[str, Any] = {"unread": True, "updated_at": news_at} if news_at else {}
+    if task is not None and info is not None and info.branch:
+        fields["branch"] = info.branch
+    return edits.edit_task(state, task_id, **fields) if task is not None and fields else state
 
 
 def tell_end(stream: CloudStream, run: CloudRunInfo, started: bool) -> None:

@@ -15,7 +15,8 @@ from posthog_code.domain.errors import InvalidInput, Offline, RateLimited, UserE
 from posthog_code.domain.ids import MessageId, TaskId
 from posthog_code.domain.task import QueuedMessage, Task
 from posthog_code.ports.cloud import Cloud
-from posthog_code.services.cloud_files import files_of
+from posthog_code.services.cloud_files import Uploads, files_of
+from posthog_code.services.cloud_link import outcome
 from posthog_code.services.cloud_mend import stored_pages
 from posthog_code.services.cloud_queue import claim, combined, enter, leave, take_out, unsettled
 from posthog_code.services.cloud_stream import CloudStream
@@ -81,6 +82,9 @@ class Sender:
         self._waits = 0
         self._fresh = False
         self._grace: asyncio.TimerHandle | None = None
+        self._grace_of = ""
+        """The run whose agent is given time to be prompted."""
+        self._uploads = Uploads()
         self._name = enter(parts.clock.new_id())
         self._left: set[MessageId] = set()
         """What another program began to send, and did not end."""
@@ -172,7 +176,10 @@ class Sender:
         info = session.info
         if info is None or info.status != "in_progress" or not session.facts.started or session.facts.prompted:
             return False
-        if self._grace is None:
+        if self._grace is None or self._grace_of != info.id:
+            if self._grace is not None:
+                self._grace.cancel()
+            self._grace_of = info.id
             self._grace = asyncio.get_running_loop().call_later(STARTUP_GRACE, self.kick)
             return False
         return self._grace.when() <= asyncio.get_running_loop().time()
@@ -208,11 +215,9 @@ class Sender:
             return
         command_id = f"message-{batch[0].id}-{len(batch)}"
         cloud = self._parts.cloud(task)
-        files = await files_of(batch)
-        uploaded = await cloud.upload(task.cloud_task_id, task.cloud_run_id, files) if files else ()
         params: dict[str, Any] = {"content": text} if text else {}
-        if uploaded:
-            params["artifact_ids"] = [one.id for one in uploaded]
+        if artifact_ids := await self._uploads.of(cloud, task, batch):
+            params["artifact_ids"] = artifact_ids
         self._arrived, self._text = asyncio.Event(), text
         try:
             await self._note_sending(batch, text, task.cloud_run_id)
@@ -223,8 +228,8 @@ class Sender:
                 await self._resume(batch)
                 return
             except MissingArtifacts:
-                uploaded = await cloud.upload(task.cloud_task_id, task.cloud_run_id, files)
-                await self._command(params | {"artifact_ids": [one.id for one in uploaded]}, command_id)
+                self._uploads = Uploads()
+                await self._command(params | {"artifact_ids": await self._uploads.of(cloud, task, batch)}, command_id)
             await self._done(batch, text, seen=self._arrived.is_set())
         except OutcomeUnknown:
             raise
@@ -242,14 +247,14 @@ class Sender:
         assert self._arrived is not None
         again = False
         while True:
-            sent = self._scope.spawn(_outcome(self._session.command("user_message", params, command_id)), "command")
+            sent = self._scope.spawn(outcome(self._session.command("user_message", params, command_id)), "command")
             seen = self._scope.spawn(self._arrived.wait(), "seen")
             # Older servers answer when the turn ends: the prompt in the stream is as good.
             await asyncio.wait([sent, seen], return_when=asyncio.FIRST_COMPLETED)
             seen.cancel()
             if not sent.done():
                 return
-            failure = sent.result()
+            failure = told if isinstance(told := sent.result(), UserError) else None
             if failure is not None and not isinstance(failure, OutcomeUnknown):
                 raise failure
             if failure is None or await self._find(self._text):
@@ -259,7 +264,8 @@ class Sender:
             again = True
 
     async def _find(self, text: str) -> bool:
-        """Whether a message that nobody confirmed has arrived: in the stream, or in the stored log."""
+        """Whether a message that nobody confirmed has arrived: in the stream, or in the stored log. Goes on until that
+        could be looked up."""
         arrived = self._arrived or asyncio.Event()
         loop = asyncio.get_running_loop()
         deadline, wait = loop.time() + self.patience, self.patience / 20
@@ -267,14 +273,16 @@ class Sender:
             try:
                 if arrived.is_set() or await self._in_log(text):
                     return True
-            except UserError:
+                if loop.time() >= deadline:
+                    return False
+            except (Offline, RateLimited):
                 pass  # it cannot be looked up now; that is no reason to send it again
-            if loop.time() >= deadline:
-                return False
+            except UserError as error:
+                raise OutcomeUnknown(error.title, error.hint, error.detail) from error
             try:
                 await asyncio.wait_for(arrived.wait(), wait)
             except TimeoutError:
-                wait *= 2
+                wait = min(wait * 2, LONGEST_WAIT)
 
     async def _in_log(self, text: str) -> bool:
         task = self._session.task
@@ -389,11 +397,3 @@ class Sender:
     @staticmethod
     def _count(frames: Iterable[Frame], text: str) -> int:
         return sum(1 for frame in frames if holds_prompt([frame], text))
-
-
-async def _outcome(coro: Any) -> UserError | None:
-    try:
-        await coro
-    except UserError as error:
-        return error
-    return None

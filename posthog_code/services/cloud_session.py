@@ -21,7 +21,7 @@ from posthog_code.domain.task import Task
 from posthog_code.services import edits
 from posthog_code.services.cloud_answers import Answers
 from posthog_code.services.cloud_link import Link, Pace
-from posthog_code.services.cloud_publish import Coalesced, session_fields, tell_end
+from posthog_code.services.cloud_publish import Coalesced, session_fields, task_told, tell_end
 from posthog_code.services.cloud_send import Sender
 from posthog_code.services.cloud_stream import CloudStream, Timed
 from posthog_code.services.cloud_watch import CloudRun
@@ -90,6 +90,11 @@ class CloudSession:
     def problem(self) -> UserError | None:
         """Why the run cannot be followed, or the next message is not sent."""
         return self._problem or self._sender.problem
+
+    @property
+    def stuck(self) -> bool:
+        """What is to be sent waits for a person: `problem` says why."""
+        return self._sender.problem is not None and not self._sender.sending
 
     @property
     def watch_run(self) -> CloudRun | None:
@@ -273,9 +278,6 @@ class CloudSession:
 
     # -- SessionActor's surface --------------------------------------------------------------------------------
 
-    def claim(self) -> None:
-        """Several programs may steer one cloud run: the server decides."""
-
     def kick(self) -> None:
         """Send what waits, if the run takes it."""
         if not self._closed:
@@ -376,19 +378,15 @@ class CloudSession:
 
     async def _publish(self) -> None:
         news, self._news = self._news, False
-        info, running = self._info, self.stream.transcript.running
-        fields = session_fields(self.session, info, self._facts, self.problem, running)
-        if self._link in (Link.BROKEN, Link.LOST, Link.GONE):
-            fields["synced_at"] = self._heard_at
 
         def change(state: AppState) -> AppState:
+            if (known := state.sessions.get(self._id)) is None:
+                return state  # closed meanwhile
+            # By the session of this moment: a turn may have been stopped since.
+            fields = session_fields(known, self._info, self._facts, self.problem, self.stream.transcript.running)
+            fields["synced_at"] = self._heard_at if self._link in (Link.BROKEN, Link.LOST, Link.GONE) else 0.0
             state = edits.edit_session(state, self._id, **fields)
-            task: dict[str, Any] = {"unread": True} if news else {}
-            if info is not None:
-                task["branch"] = info.branch or self.task.branch
-            if news:
-                task["updated_at"] = self._parts.clock.now()
-            return edits.edit_task(state, self.task_id, **task) if task else state
+            return task_told(state, self.task_id, self._info, self._parts.clock.now() if news else 0.0)
 
         await self._parts.store.update(change, Topic("session", self.task_id), *edits.task_topics(self.task_id))
 

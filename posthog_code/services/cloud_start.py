@@ -9,7 +9,7 @@ from posthog_code.domain.cloud import NOT_STARTED, CloudTask
 from posthog_code.domain.cloud_errors import OutcomeUnknown
 from posthog_code.domain.cloud_requests import CloudDraft, GitHubInstallation, NewCloudTask, RunRequest
 from posthog_code.domain.errors import InvalidInput, NotSignedIn, UserError
-from posthog_code.ports.cloud import Cloud
+from posthog_code.ports.cloud import Cloud, TaskQuery
 from posthog_code.services.cloud_files import read_file
 
 
@@ -34,8 +34,11 @@ async def begin(cloud: Cloud, draft: CloudDraft) -> tuple[CloudTask, str]:
         title=draft.title,
         github_integration=int(via.id) if via and not via.personal and via.id.isdigit() else 0,
         github_user_integration=via.id if via and via.personal else "",
+        origin="signal_report" if draft.report_id else "user_created",
+        report_id=draft.report_id,
+        relationship="implementation" if draft.report_id else "",
     )
-    made = await cloud.create_task(new)
+    made = await _made(cloud, new)
     try:
         request = RunRequest(
             branch=draft.branch,
@@ -43,8 +46,10 @@ async def begin(cloud: Cloud, draft: CloudDraft) -> tuple[CloudTask, str]:
             model=draft.model,
             effort=draft.effort,
             sandbox_environment=draft.environment,
-            authorship="user" if via and via.personal else "bot",
+            authorship="user" if via and via.personal and not draft.report_id else "bot",
+            source="signal_report" if draft.report_id else "manual",
             permission_mode=draft.permission_mode,
+            report_id=draft.report_id,
         )
         run = await cloud.create_run(made.id, request)
         uploaded = await cloud.upload(made.id, run.id, files) if files else ()
@@ -53,6 +58,18 @@ async def begin(cloud: Cloud, draft: CloudDraft) -> tuple[CloudTask, str]:
         if not await asyncio.shield(_taken_back(cloud, made.id)):
             raise NotTakenBack(error) from error
         raise
+
+
+async def _made(cloud: Cloud, new: NewCloudTask) -> CloudTask:
+    """The new task; one whose answer got lost is looked for, so that a second try by hand makes no second one."""
+    try:
+        return await cloud.create_task(new)
+    except OutcomeUnknown:
+        listed = await cloud.list_tasks(TaskQuery(repository=new.repository))
+        same = [one for one in listed if one.run is None and not one.archived and one.description == new.description]
+        if not same:
+            raise
+        return max(same, key=lambda one: one.created_at)
 
 
 async def _start(cloud: Cloud, task_id: str, run_id: str, prompt: str, artifact_ids: tuple[str, ...]) -> CloudTask:

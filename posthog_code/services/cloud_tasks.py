@@ -295,6 +295,7 @@ class CloudTasks:
             cloud_project_id=known.project_id or self._account.account.project_id,
             cloud_task_id=known.id,
             cloud_run_id=run_id,
+            report_id=known.report_id,
         )
 
     async def close(self, task_id: TaskId) -> None:

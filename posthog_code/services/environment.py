@@ -9,6 +9,8 @@ from posthog_code.domain.task import Repository, Task
 
 _FROZEN_LEFTOVERS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "QT_PLUGIN_PATH", "QML2_IMPORT_PATH")
 _NEVER = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "QT_QPA_PLATFORM")
+_OWN_KEY, _PUBLIC_KEY = "POSTHOG_API_KEY", "phc_"
+"""What the app signs in with; a project's public key, which its code may want, goes by the same name."""
 PORTS_PER_TASK = 10
 RUN_ID = "POSTHOG_CODE_RUN_ID"
 """What every process of a run inherits, so that it can be found and ended after a crash (ports.agent.AgentHost)."""
@@ -24,6 +26,8 @@ def task_environment(
     env = dict(os.environ if base is None else base)
     for name in _NEVER:
         env.pop(name, None)
+    if not env.get(_OWN_KEY, "").strip().startswith(_PUBLIC_KEY):
+        env.pop(_OWN_KEY, None)
     for name in _FROZEN_LEFTOVERS:
         # A frozen build points these at its own libraries and keeps the person's value beside.
         original = env.pop(f"{name}_ORIG", None)

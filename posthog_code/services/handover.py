@@ -155,6 +155,13 @@ class Handover:
         repository_id = await self._repositories.add(folder)
         return self._store.state.repositories[repository_id]
 
+    async def clone(self, repository: str, folder: Path) -> RepositoryId:
+        """Clone `owner/name` from GitHub into a folder, unless a checkout is there already, and add it to the list."""
+        folder = folder.expanduser().absolute()
+        if not (folder / ".git").exists():
+            await self._parts.transfer.clone(f"https://github.com/{repository}.git", folder)
+        return await self._repositories.add(folder)
+
     async def _address(self, cloud: Cloud, found: CloudTask) -> str:
         """Where the sandbox cloned it from, if its log says so and that is a forge that we know."""
         if found.run is not None:

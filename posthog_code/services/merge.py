@@ -57,6 +57,9 @@ def merged(mine: AppState, disk: AppState) -> tuple[AppState, frozenset[Topic]]:
     if disk.account != mine.account:
         told.add(Topic("account"))
         state = replace(state, account=disk.account)
+    if disk.telling != mine.telling:
+        told.add(Topic("telling"))
+        state = replace(state, telling=disk.telling)
     if disk.inbox.triage != mine.inbox.triage:
         # What a person decided in another program; reports and evidence are only copies of the server's.
         told.add(Topic("inbox"))

@@ -19,8 +19,10 @@ from posthog_code.domain.pull_request import Check, Mergeable, PullRequest, Revi
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.domain.task import StepState
 from posthog_code.ports.clock import Clock
-from posthog_code.ports.forge import Forge, Secrets
+from posthog_code.ports.forge import Forge, Landing, Secrets
 from posthog_code.ports.git import Changes, Git, Publishing
+from posthog_code.services.publish_coverage import Check as CoverageCheck
+from posthog_code.services.publish_coverage import CoverageGate
 from posthog_code.services.publish_proposal import Place, Proposals, Summary, compare_url, located, place_of
 from posthog_code.services.publish_saga import Log, Publisher, form_key, pull_topics
 from posthog_code.services.publish_watch import Spawner, Watches
@@ -83,11 +85,14 @@ class PullRequests:
         log: Log = lambda task_id, source, text: None,
         summary: Summary = _no_summary,
         secrets: Secrets | None = None,
+        coverage: CoverageCheck | None = None,
     ) -> None:
-        """`log(task_id, source, line)` writes to the task's log; `summary` gives the agent's last words."""
+        """`log(task_id, source, line)` writes to the task's log; `summary` gives the agent's last words; `coverage` is
+        the instrumentation check of a task's change."""
         self._store, self._git, self._forge, self._clock = store, git, forge, clock
         self._publishing = publishing
         self._log, self._secrets = log, secrets
+        self._gate = CoverageGate(store, coverage)
         self._proposals = Proposals(store, git, publishing, changes, forge, summary)
         self._publisher = Publisher(store, publishing, forge, clock, log)
         self._known: dict[TaskId, _Known] = {}
@@ -99,19 +104,27 @@ class PullRequests:
     async def propose(self, task_id: TaskId) -> PullRequestProposal:
         """What *Create PR* shows. What was typed before is in it again; an open pull request is adopted."""
         with _for(task_id):
-            proposal = await self._proposals.propose(task_id)
+            proposal, gate = await asyncio.gather(self._proposals.propose(task_id), self._gate.look(task_id))
         if proposal.existing is not None:
             await self._keep(task_id, proposal.existing)
             self._watches.wake(task_id)
         typed = self.form(task_id)
+        proposal = replace(proposal, coverage=gate.summary, coverage_required=gate.refuses)
         return replace(proposal, new=typed) if typed else proposal
 
-    async def create(self, task_id: TaskId, new: NewPullRequest) -> PullRequest:
-        """Commit, push and open; goes on where an earlier attempt stopped. Steps are in `state.publishing`."""
+    async def create(self, task_id: TaskId, new: NewPullRequest, *, without_coverage: bool = False) -> PullRequest:
+        """Commit, push and open; goes on where an earlier attempt stopped. Steps are in `state.publishing`.
+
+        Raises CoverageMissing, before anything is done, where the repository requires the instrumentation check and
+        places miss something, unless told to go on `without_coverage`."""
         await self.keep_form(task_id, new)
+        if without_coverage:
+            self._gate.waive(task_id)
+        await self._gate.check(task_id)
         with _for(task_id):
             place = await self._place(task_id)
             pull, sha = await self._publisher.run(place, new)
+        self._gate.waive(task_id, False)
         known = self._of(task_id)
         known.problem, known.loaded, known.failures, known.ended = None, True, 0, False
         known.expected, known.quick = (sha if pull.head_sha != sha else ""), 1
@@ -239,6 +252,11 @@ class PullRequests:
     def thread_prompt(self, task_id: TaskId, thread: ReviewThread, note: str = "") -> str:
         """A follow-up for the agent about one review thread."""
         return check_prompt.thread(self._pull(task_id), thread, note)
+
+    async def landing(self, task_id: TaskId) -> Landing:
+        """Whether its merged pull request was released, as far as the forge tells. Raises what the forge does."""
+        with _for(task_id):
+            return await self._forge.landing(located(await self._place(task_id)), self._pull(task_id))
 
     # -- signing in ----------------------------------------------------------------------------------------------
 

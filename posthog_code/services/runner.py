@@ -167,22 +167,26 @@ class _Job:
         """What became of it: status, and branch, pull request or error. Hands the run back when cancelled."""
         working = asyncio.current_task()
         keeping = scope.spawn(self._keep(working), f"lease-{self._run.id}")
+        outcome: dict[str, Any] = {}
         try:
-            outcome = await self._do(scope)
+            outcome = await self._outcome(scope)
+            if self._mirror is not None:
+                # Still under the lease: however long the log takes to go up, nobody else begins the run anew.
+                await carried_through(self._mirror.finish())
         except asyncio.CancelledError:
-            await carried_through(self._hand_back())
-            if not self._mine:
+            if not outcome or not self._mine:
+                await carried_through(self._hand_back())
+                if self._mine:
+                    raise
                 return {"status": "lost"}
-            raise
-        except UserError as error:
-            outcome = {"status": "failed", "error": f"{error.title} {error.hint}".strip()}
+            # What is done is told, not handed back to be done a second time.
         except Exception:
             # A bug of ours, which the scope tells: nobody must wait for this run.
             await self._end({"status": "failed", "error": "Something went wrong inside the runner; its log says what."})
             raise
         finally:
             keeping.cancel()
-        await self._end(outcome)
+        await carried_through(self._end(outcome))
         return outcome
 
     async def _keep(self, working: asyncio.Task[Any] | None) -> None:
@@ -200,6 +204,12 @@ class _Job:
             if not self._mine and working is not None:
                 working.cancel()
                 return
+
+    async def _outcome(self, scope: Any) -> dict[str, Any]:
+        try:
+            return await self._do(scope)
+        except UserError as error:
+            return {"status": "failed", "error": f"{error.title} {error.hint}".strip()}
 
     async def _do(self, scope: Any) -> dict[str, Any]:
         services, task, run = self._services, self._task, self._run

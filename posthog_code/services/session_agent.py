@@ -94,7 +94,10 @@ class SessionAgent:
         self.closing = True
         run, self.run = self.run, None
         if run is not None:
-            await run.close()
+            try:
+                await run.close()
+            finally:
+                self._parts.mcp.release(self._record.task_id)
 
     async def set_option(self, option_id: str, value: str) -> None:
         """Set mode, model or another option: now when the agent runs, else when it starts."""
@@ -133,6 +136,7 @@ class SessionAgent:
             self._parts.logs.write(self._record.task_id, LogSource.AGENT, "ended after a long rest")
             self.run = None
             await run.close()
+            self._parts.mcp.release(self._record.task_id)
             await self.drained()
 
     async def _start(self) -> Run:
@@ -141,13 +145,18 @@ class SessionAgent:
         spec, command = self._parts.agents.command(task.agent_id, task.agent_command)
         repository = self._parts.store.state.repositories.get(task.repository_id)
         env = task_environment(task, repository) | dict(spec.env)
-        run_spec = RunSpec(spec, command, Path(task.path), env, run_id=self._record.id)
         self._parts.logs.write(self._record.task_id, LogSource.AGENT, f"start  {' '.join(command)}  cwd={task.path}")
         if self._consumer is None or self._consumer.done():
             self._consumer = self._scope.spawn(self._consume(), "inbox")
         self._noise_left = _NOISE_LIMIT
         self._stream.works_in(task.path)
-        run = await self._parts.host.start(run_spec, self._stream.journal, self._incoming)
+        servers = await self._parts.mcp.servers_for(task)
+        run_spec = RunSpec(spec, command, Path(task.path), env, run_id=self._record.id, mcp_servers=servers)
+        try:
+            run = await self._parts.host.start(run_spec, self._stream.journal, self._incoming)
+        except BaseException:
+            self._parts.mcp.release(self._record.task_id)
+            raise
         try:
             await self._record.set(pid=run.pid, pid_started=run.pid_started)
             opened = await run.open(resume=self._record.session.agent_session_id)
@@ -160,6 +169,7 @@ class SessionAgent:
             await self._apply_wishes(task)
         except BaseException:
             self.run = None
+            self._parts.mcp.release(self._record.task_id)
             await run.close()
             with contextlib.suppress(StorageFailed):
                 await self._record.set(pid=0)
@@ -256,6 +266,7 @@ class SessionAgent:
         self._parts.logs.write(self._record.task_id, LogSource.AGENT, str(error), level="error", data=error.detail)
         run, self.run = self.run, None
         self.asks.forget()
+        self._parts.mcp.release(self._record.task_id)
         if run is not None:
             await run.close()
         self._record.set_anyway(pid=0, asks=())
@@ -285,6 +296,8 @@ class SessionAgent:
     async def _gone(self, exited: Exited) -> None:
         run, self.run = self.run, None
         self.asks.forget()
+        # Before anything is waited for: the next start has a door of its own.
+        self._parts.mcp.release(self._record.task_id)
         if not self.closing:
             with contextlib.suppress(StorageFailed):
                 self._stream.note("process_exited", code=exited.code, reason=exited.reason)

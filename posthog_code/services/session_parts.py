@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from posthog_code.domain.errors import NotSignedIn
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import Ask
 from posthog_code.domain.task import Task
-from posthog_code.ports.agent import AgentHost
+from posthog_code.ports.agent import AgentHost, McpServer
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.cloud import Cloud
 from posthog_code.ports.git import Checkpoints
@@ -35,6 +36,23 @@ async def nothing() -> None:
     return None
 
 
+class AgentServers(Protocol):
+    """MCP servers that an agent gets from us (services.mcp.McpProxies)."""
+
+    async def servers_for(self, task: Task) -> tuple[McpServer, ...]: ...
+
+    def release(self, task_id: TaskId) -> None:
+        """The agent is gone."""
+
+
+class NoServers:
+    async def servers_for(self, task: Task) -> tuple[McpServer, ...]:
+        return ()
+
+    def release(self, task_id: TaskId) -> None:
+        return None
+
+
 @dataclass
 class SessionParts:
     store: Store
@@ -51,3 +69,4 @@ class SessionParts:
     cloud: CloudOf = no_cloud
     sign_in: Callable[[], Awaitable[object]] = nothing
     """Goes on with the last sign-in to the cloud, if that has not happened yet."""
+    mcp: AgentServers = field(default_factory=NoServers)

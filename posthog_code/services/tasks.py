@@ -128,6 +128,7 @@ class Tasks:
             model=draft.model,
             steps=first_steps(draft, repository),
             port_base=free_port_base({task.port_base for task in state.tasks.values()}),
+            report_id=draft.report_id,
         )
 
     def _start_setup(self, task_id: TaskId, *, skip_script: bool = False) -> None:

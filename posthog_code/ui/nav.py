@@ -11,6 +11,7 @@ from posthog_code.domain.ids import RepositoryId, TaskId
 TASK = "task"
 NEW_TASK = "new_task"
 SETTINGS = "settings"
+INBOX = "inbox"
 
 _HISTORY = 50
 
@@ -20,7 +21,7 @@ class Place:
     """A page, and what of it is in view."""
 
     page: str
-    """task, new_task or settings."""
+    """task, new_task, settings or inbox."""
     task_id: TaskId | None = None
     tab: str = ""
     """Panel of the task (changes, logs, ...) or page of the settings; "" leaves it as it was."""
@@ -31,6 +32,8 @@ class Place:
     line: int = 0
     """Line of that file, 0 for its top; in its old version when `side` is "old"."""
     side: str = "new"
+    report_id: str = ""
+    """Report that the inbox shows, or that *New task* starts from; "" leaves both as they were."""
 
 
 class Nav(QObject):
@@ -38,6 +41,8 @@ class Nav(QObject):
 
     changed = Signal(object)
     """The new Place."""
+    turn_asked = Signal(object, int)
+    """A turn of a task should come into view in its conversation."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -70,6 +75,9 @@ class Nav(QObject):
 
     def open_settings(self, page: str = "") -> None:
         self.go(Place(SETTINGS, tab=page))
+
+    def open_inbox(self, report_id: str = "") -> None:
+        self.go(Place(INBOX, report_id=report_id))
 
     def go(self, place: Place) -> None:
         """Shows `place`. Another tab of the same page takes its entry in the history instead of adding one."""
@@ -120,4 +128,8 @@ class Nav(QObject):
             if task_id in self._recent:
                 self._recent.remove(task_id)
             self._recent.insert(0, task_id)
-        self.changed.emit(self.place)
+        at, place = self._at, self.place
+        if place.report_id:
+            # A wish of this once: coming back finds what the page shows by then.
+            self._history[at] = replace(place, report_id="")
+        self.changed.emit(place)

@@ -21,8 +21,14 @@ LONGER: dict[str, int] = {}
 LOOP_OWNERS = {"app/loop.py", "app/first_paint.py"}
 """The program's one loop, and the wait for the first picture before it begins."""
 
-TASK_OWNERS = {"services/scope.py", "adapters/git/cli.py", "adapters/git/patience.py"}
-"""The scope itself, and two that await what they start before they return."""
+TASK_OWNERS = {
+    "services/scope.py",
+    "adapters/git/cli.py",
+    "adapters/git/patience.py",
+    "adapters/posthog/signal_queries.py",
+    "adapters/process/shell.py",
+}
+"""The scope itself, and those that await what they start, or end it, before they are done."""
 
 PRINTERS = ("cli/", "demo/", "app/bench")
 """What talks to a terminal."""

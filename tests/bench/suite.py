@@ -162,6 +162,21 @@ def diff(lab: Lab) -> Iterator[Line]:
                 yield against("  memory added, of the diff's bytes", added, 2.0, "MB")
 
 
+def code(lab: Lab) -> Iterator[Line]:
+    """A repository of 5,000 files read for uses of PostHog, against tree-sitter that only parses them."""
+    found = product("code", lab.home("code"), "--size", "5000", "--runs", str(lab.runs))
+    bare = f"parse {number(found, 'bare'):.3g} ms"
+
+    def line(name: str, key: str, budget: float) -> Line:
+        middle = number(found, f"{key}_ratio")
+        return Line(name, f"{number(found, key):.3g} ms", bare, f"x{middle:.2f}", f"<= x{budget:g}", middle <= budget)
+
+    yield line("code of 5,000 files", "all", 2.0)
+    yield line("  with entry points of each", "each", 2.5)
+    yield below("  once more, nothing changed", number(found, "again"), 1_500)
+    yield above("  rate", number(found, "files_per_s"), 1_000, "files/s")
+
+
 BENCHMARKS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "start": start,
     "memory": memory,
@@ -173,4 +188,5 @@ BENCHMARKS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "diff": diff,
     "stream": stream,
     "cloud": cloud,
+    "code": code,
 }

@@ -35,6 +35,11 @@ def test_watched_runs_are_measured(tmp_path: Path) -> None:
     assert number(found, "runs") == 2 and number(found, "p95") > 0
 
 
+def test_reading_code_is_measured(tmp_path: Path) -> None:
+    found = product("code", tmp_path / "home", "--size", "120", "--runs", "1")
+    assert number(found, "files") == 120 and number(found, "uses") > 10 and number(found, "all_ratio") > 0
+
+
 def test_a_broken_benchmark_is_told(tmp_path: Path) -> None:
     with pytest.raises(Crashed, match="gave 2"):
         product("nothing", tmp_path)
@@ -45,4 +50,5 @@ def test_verdicts() -> None:
     assert not against("a", [(4, 2)], 1.5).ok
     assert below("a", 5, 5).ok and not below("a", 6, 5).ok
     assert above("a", 5, 5, "b").ok and not above("a", 4, 5, "b").ok
-    assert set(BENCHMARKS) >= {"start", "memory", "create", "worktree", "changes", "frames", "diff", "stream", "cloud"}
+    named = {"start", "memory", "create", "worktree", "changes", "frames", "diff", "stream", "cloud", "code"}
+    assert set(BENCHMARKS) >= named

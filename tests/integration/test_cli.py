@@ -206,3 +206,10 @@ def test_agents_and_doctor_and_repositories(tmp_path: Path, repository: Path) ->
     assert program(home, "repositories", "--add", str(repository)).returncode == 0
     listed = json.loads(program(home, "repositories", "--setup-script", "repo", "true", "--json").stdout)
     assert listed[0]["setup_script"] == "true"
+    off = program(home, "repositories", "--posthog-tools", "repo", "off").stdout
+    assert "PostHog tools: off" in off
+    kept = json.loads(program(home, "repositories", "--json").stdout)
+    assert kept[0]["posthog_mcp"] is False and kept[0]["setup_script"] == "true"
+    assert program(home, "repositories", "--posthog-tools", "repo", "maybe").returncode == 2
+    tools = next(f for f in findings if f["name"] == "tools")
+    assert not tools["required"] and "not signed in" in tools["text"]

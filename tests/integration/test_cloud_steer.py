@@ -71,6 +71,27 @@ def test_a_message_is_sent_once(tmp_path: Path, fault: Fault | None) -> None:
     scenario(steps)(tmp_path)
 
 
+async def _unreadable(place: World) -> None:
+    await ready(place)
+    server = place.server
+    server.faults.append(Fault("POST", "/command/", 504, TIMEOUT, JSON, after=True))
+    server.auto_turn = False  # nothing of it comes by the stream
+    unreadable = Fault("GET", "/session_logs/", 503, b"<html>busy</html>", {"Content-Type": "text/html"}, times=-1)
+    server.faults.append(unreadable)
+    await place.services.sessions.prompt(place.task_id, "Also add a test")
+    # Far longer than is looked for a message that can be looked up.
+    await until(lambda: server.count("GET", "/session_logs/") > 12)
+    assert messages(server) == ["Also add a test"] and len(queue(place)) == 1
+    server.prompt(place.run, "Also add a test")
+    server.turn_over(place.run)
+    server.faults.remove(unreadable)
+    await until(lambda: not queue(place))
+    assert messages(server) == ["Also add a test"]
+
+
+test_what_cannot_be_looked_up_is_not_sent_again = scenario(_unreadable)
+
+
 async def _combined(place: World) -> None:
     server, run = place.server, place.run
     server.begin(run)

@@ -97,6 +97,10 @@ async def _created(place: World) -> None:
     count = len([c for c in server.commands if c["method"] == "start"])
     await cloud.create(CloudDraft("The answer gets lost", "acme/web"))
     assert len([c for c in server.commands if c["method"] == "start"]) == count + 1
+    before = len(server.tasks)
+    server.faults = [Fault("POST", "/tasks/$", 0, after=True)]
+    await cloud.create(CloudDraft("So does the one of the first step", "acme/web"))
+    assert len(server.tasks) == before + 1, "it is found, not made a second time"
 
 
 test_start_in_the_cloud = scenario(_created)

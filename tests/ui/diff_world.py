@@ -14,6 +14,7 @@ from posthog_code.domain.changes import ChangedFile, ChangeSet, FileState, Scope
 from posthog_code.domain.diff_index import DiffIndex, concat, file_bytes
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import CommentId, RepositoryId, SessionId, TaskId
+from posthog_code.domain.provenance import Provenance
 from posthog_code.domain.review import Comment, CommentState
 from posthog_code.domain.settings import Settings
 from posthog_code.domain.state import AppState, Topic
@@ -271,8 +272,12 @@ class World:
         self.toasts = Toasts()
         self.actions = InstantActions()
         self.drafts: dict[str, str] = {}
+        self.provenance: Provenance = {}
+        self.watched: list[TaskId] = []
         self.services = SimpleNamespace(
             changes=self.changes,
+            code_signals=SimpleNamespace(watch=self.watched.append, unwatch=self.watched.remove),
+            provenance=SimpleNamespace(read=self._read_provenance),
             reviews=self.reviews,
             tasks=SimpleNamespace(save_draft=self._save_draft),
             settings=SimpleNamespace(set=self._set_settings),
@@ -283,6 +288,9 @@ class World:
 
     def tell(self, *topics: Topic) -> None:
         self.bridge.changed.emit(frozenset(topics))
+
+    async def _read_provenance(self, task_id: TaskId) -> Provenance:
+        return self.provenance
 
     async def _save_draft(self, key: str, text: str) -> None:
         self.state = replace(self.state, drafts={**self.state.drafts, key: text})

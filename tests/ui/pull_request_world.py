@@ -185,6 +185,8 @@ class FakePulls:
         self.trouble: UserError | None = None
         self.is_loaded, self.is_creating = True, False
         self.proposal = PROPOSAL
+        self.refuse: UserError | None = None
+        """What `create` says unless it is told to go on without the check."""
         self.fail: UserError | None = None
         self.keyring = True
         self.behind = Unpushed()
@@ -223,8 +225,12 @@ class FakePulls:
     async def propose(self, task_id: TaskId) -> PullRequestProposal:
         return replace(self.proposal, new=self.typed) if self.typed else self.proposal
 
-    async def create(self, task_id: TaskId, new: NewPullRequest) -> PullRequest:
+    async def create(
+        self, task_id: TaskId, new: NewPullRequest, *, without_coverage: bool = False
+    ) -> PullRequest:
         self.calls.append(("create", new))
+        if self.refuse is not None and not without_coverage:
+            raise self.refuse
         if self.fail is not None:
             self.store.change(Topic("publish", T), publishing={T: FAILED_STEPS})
             raise self.fail
@@ -282,12 +288,15 @@ class World:
         self.store = FakeStore(AppState(repositories={R: repository}, tasks={T: task}, pull_requests=pulls, **fields))
         self.pulls = FakePulls(self.store)
         self.prompts: list[str] = []
+        self.read: list[str] = []
+        """Tasks whose code is being read."""
         self.errors: list[BaseException] = []
         self.toasts: list[str] = []
         self.kept: list[QWidget] = []
         services = SimpleNamespace(
             store=self.store,
             pull_requests=self.pulls,
+            code_signals=SimpleNamespace(watch=self.read.append, unwatch=self.read.remove),
             sessions=SimpleNamespace(prompt=self._prompt),
             repositories=SimpleNamespace(branches=self._branches),
         )

@@ -12,6 +12,7 @@ from posthog_code.domain.agent import AgentInfo, AgentSpec, AgentStatus
 from posthog_code.domain.errors import InvalidInput, UserError
 from posthog_code.domain.ids import RepositoryId, RequestId, SessionId, TaskId
 from posthog_code.domain.logs import LogLine, LogSource
+from posthog_code.domain.mcp import McpState
 from posthog_code.domain.pull_request import Check, CheckState, PullRequest, PullRequestState
 from posthog_code.domain.session import Ask, AskKind, Session, SessionPhase, Turn
 from posthog_code.domain.state import AppState, Topic
@@ -246,6 +247,19 @@ class FakeLogs(Notes):
 
 
 @dataclass
+class FakeMcp(Notes):
+    trouble: McpState | None = None
+
+    def state(self, repository_id: RepositoryId) -> McpState:
+        if not self.store.state.repositories[repository_id].posthog_mcp:
+            return McpState("Off", "neutral", "Agents here do not get them.")
+        return self.trouble or McpState("On", "success", "Agents get them with their next start.")
+
+    async def check(self) -> None:
+        self.note("check")
+
+
+@dataclass
 class FakeServices:
     store: Store
     tasks: FakeTasks
@@ -254,6 +268,7 @@ class FakeServices:
     agents: FakeAgents
     sessions: FakeSessions
     logs: FakeLogs
+    mcp: FakeMcp
     calls: list[tuple[str, tuple[Any, ...]]]
 
     def called(self, name: str) -> list[tuple[Any, ...]]:
@@ -270,6 +285,7 @@ def services_of(state: AppState) -> FakeServices:
         FakeAgents(store, calls),
         FakeSessions(store, calls),
         FakeLogs(store, calls),
+        FakeMcp(store, calls),
         calls,
     )
 

@@ -165,14 +165,12 @@ def test_links_open_tasks_and_say_what_is_wrong(qtbot):
     open_link(ctx, "")
     open_link(ctx, "posthog-code://task/c1/run/r-9")
     assert ctx.services.called("cloud.open") == [("c1", "r-9")] and ctx.nav.task_id == "cloud-c1"
-    open_link(ctx, "posthog-code://inbox/rep-1")
     open_link(ctx, "posthog-code://settings")
     ctx.services.cloud.error = NotFound("There is no such cloud task.")
     open_link(ctx, "posthog-code://task/gone")
     assert [title for title, *_ in notes.shown] == [
-        "Reports cannot be opened here yet.",
         "This link leads nowhere.",
-        "There is no such cloud task.",
+        "This cloud task is not there, or not yours to see.",
     ]
 
 

@@ -105,3 +105,4 @@ def test_what_waits_in_the_cloud(make):
     nightly, quotes = cloud_tasks()[:2]
     assert about(nightly, NOW) == "harbor-api · Ana started it from Slack · running for 40m"
     assert about(quotes, NOW) == "harbor-api · From a report · finished 1m ago"
+    assert about(quotes, NOW - 60) == "harbor-api · From a report · finished just now"

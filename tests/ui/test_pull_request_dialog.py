@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from posthog_code.domain.coverage import Coverage, CoverageMissing
 from posthog_code.domain.errors import GitFailed
 from posthog_code.domain.task import StepState
 from posthog_code.ui.dialogs.create_pr import CreatePrDialog
@@ -53,6 +54,21 @@ def test_what_it_shows(qtbot: QtBot, world: World) -> None:
     assert form(dialog).paths.isHidden()
     form(dialog).show_paths.click()
     assert form(dialog).paths.text() == "src/payments/retry.ts\ntests/payments.test.ts"
+
+
+def test_a_check_that_the_repository_requires_can_be_left_out(qtbot: QtBot, world: World) -> None:
+    sentence = "4 of 5 changed paths send an event. Missing: webhook handler."
+    world.pulls.proposal = replace(PROPOSAL, coverage=sentence, coverage_required=True)
+    world.pulls.refuse = CoverageMissing("1 changed path of 5 misses an event.", "Have it added.", "", Coverage())
+    dialog = show(qtbot, world)
+    assert dialog.problem.text() == sentence and dialog.anyway.isHidden()
+    qtbot.mouseClick(dialog.submit, Qt.MouseButton.LeftButton)
+    assert dialog.problem.text() == "1 changed path of 5 misses an event. Have it added."
+    assert dialog.anyway.isVisible() and form(dialog).isVisible()
+    done: list[object] = []
+    dialog.finished.connect(done.append)
+    qtbot.mouseClick(dialog.anyway, Qt.MouseButton.LeftButton)
+    assert done == [PULL] and len(world.pulls.calls) == 2
 
 
 def test_a_warning_stands_above_the_fields(qtbot: QtBot, world: World) -> None:

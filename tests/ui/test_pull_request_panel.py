@@ -18,18 +18,21 @@ sys.path.insert(0, str(Path(__file__).parent))
 from posthog_code.domain.errors import NotSignedIn, Offline
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.publishing import NewPullRequest
-from posthog_code.domain.pull_request import CheckState
+from posthog_code.domain.pull_request import CheckState, PullRequestState
 from posthog_code.domain.state import Topic
 from posthog_code.services.pull_requests import Unpushed
 from posthog_code.ui import platform
 from posthog_code.ui.kit.buttons import Button
 from posthog_code.ui.kit.cards import Banner
 from posthog_code.ui.kit.empty import EmptyState, Skeleton
+from posthog_code.ui.kit.rows import Row
 from posthog_code.ui.panels.pull_request import PullRequestPanel
 from posthog_code.ui.panels.pull_request.content import Content
 from posthog_code.ui.panels.pull_request.log_block import LogBlock
+from posthog_code.ui.panels.pull_request.production import ProductionList
 from posthog_code.ui.theme import notifier
 from tests.ui.pull_request_world import FAILED_STEPS, LOG, NOW, PULL, T, World, check
+from tests.ui.signals_world import SIGNALS
 
 
 @pytest.fixture
@@ -291,3 +294,19 @@ def test_another_look_builds_it_again(qtbot: QtBot, worlds: list[World]) -> None
     before = panel.content
     notifier().changed.emit()
     assert panel.content is not before and "#482" in texts(panel)
+
+
+def test_before_the_merge_production_is_told(qtbot: QtBot, worlds: list[World]) -> None:
+    world = World(PULL, code_signals={T: SIGNALS})
+    panel = show(qtbot, worlds, world)
+    assert world.read == [T]
+    rows = panel.findChild(ProductionList)
+    assert rows is not None
+    told = [row.accessibleName() for row in rows.findChildren(Row)]
+    assert told[0].startswith("GatewayTimeout, 214 times in 7 days · 87 people")
+    assert any(name.startswith("checkout-retry-v2, Stale, 94 days") for name in told)
+    assert "4 of 5 changed paths" in told[-1] and "webhook handler" in told[-1]
+    qtbot.mouseClick(rows.findChildren(Row)[0], Qt.MouseButton.LeftButton)
+    assert world.nav.place.tab == "signals"
+    world.store.change(Topic("pull_request", T), pull_requests={T: replace(PULL, state=PullRequestState.MERGED)})
+    qtbot.waitUntil(lambda: panel.findChild(ProductionList) is None)

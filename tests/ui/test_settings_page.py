@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from posthog_code.domain.agent import AgentInfo, AgentSpec, AgentStatus
 from posthog_code.domain.errors import Conflict, InvalidInput
+from posthog_code.domain.mcp import McpState
 from posthog_code.domain.settings import Settings
 from posthog_code.domain.state import Topic
 from posthog_code.ui.nav import Place
@@ -159,7 +161,7 @@ def test_a_setting_is_found_by_name(page):
     page._on_return()
     assert page.current == "agents"
     page.search.setText("")
-    assert [row.text() for row in page._nav_rows] == ["General", "Agents", "Repositories", "Cloud account"]
+    assert [row.text() for row in page._nav_rows] == ["General", "Agents", "Repositories", "Cloud account", "Signals"]
 
 
 def test_the_catalogue_names_real_settings():
@@ -168,3 +170,41 @@ def test_the_catalogue_names_real_settings():
     assert {s.id for s in general} <= fields
     assert all(s.page in PAGES for s in SETTINGS)
     assert found("") == list(SETTINGS)
+
+
+def test_a_repository_can_require_the_instrumentation_check(page, qtbot):
+    page.arrive(Place("settings", tab="repositories"))
+    card = page.page("repositories").cards["harbor-api"]
+    assert not card.check.isChecked() and card.check.accessibleName() == "Instrumentation check"
+    card.check.setFocus()
+    qtbot.keyClick(card.check, Qt.Key.Key_Space)
+    page.ctx.bridge.flush()
+    assert page.ctx.state.repositories["harbor-api"].require_coverage and card.check.isChecked()
+    assert not page.ctx.state.repositories["harbor-web"].require_coverage
+
+
+def test_posthog_tools_are_switched_per_repository_and_say_how_they_stand(page, qtbot):
+    page.arrive(Place("settings", tab="repositories"))
+    repositories = page.page("repositories")
+    card = repositories.cards["harbor-api"]
+    assert card.tools.isChecked() and card.tools_word.text() == "On"
+    assert not page.ctx.services.called("check")  # nobody is signed in
+    card.tools.setFocus()
+    qtbot.keyClick(card.tools, Qt.Key.Key_Space)
+    page.ctx.bridge.flush()
+    assert page.ctx.state.repositories["harbor-api"].posthog_mcp is False
+    assert page.ctx.state.repositories["harbor-web"].posthog_mcp is True
+    assert not card.tools.isChecked() and card.tools_word.text() == "Off"
+    assert card.tools_row.detail.text() == "Agents here do not get them."
+    page.ctx.services.mcp.trouble = McpState("Cannot be reached", "failed", "Since 14:32: no answer.")
+    page.ctx.services.store.change(
+        lambda state: replace(state, account=replace(state.account, login="oauth")), Topic("mcp")
+    )
+    page.ctx.bridge.flush()
+    web = repositories.cards["harbor-web"]
+    assert web.tools_word.text() == "Cannot be reached" and web.tools_row.detail.text() == "Since 14:32: no answer."
+    assert web.tools.accessibleName() == "PostHog tools for agents"
+    assert web.tools.accessibleDescription() == "Cannot be reached. Since 14:32: no answer."
+    page.arrive(Place("settings", tab="general"))
+    page.arrive(Place("settings", tab="repositories"))
+    assert len(page.ctx.services.called("check")) == 1

@@ -12,7 +12,7 @@ from typing import Any
 from posthog_code import __version__
 from posthog_code.domain.agent import AgentSpec
 from posthog_code.domain.errors import AgentFailed, NotSignedIn, UserError
-from posthog_code.ports.agent import Frame
+from posthog_code.ports.agent import Frame, McpServer
 
 from .rpc import AUTH_REQUIRED, RpcError
 
@@ -78,6 +78,37 @@ def usable_servers(
         else:
             others.append(str(server.get("name", kind)))
     return usable, others
+
+
+def given_servers(initialize: Mapping[str, Any], servers: Sequence[McpServer]) -> list[Frame]:
+    """Servers of ours as `mcpServers` entries: over HTTP where the agent speaks it, else as a program to start."""
+    spoken = _capabilities(initialize).get("mcpCapabilities")
+    if isinstance(spoken, Mapping) and spoken.get("http") is True:
+        return [{"type": "http", "name": s.name, "url": s.url, "headers": []} for s in servers]
+    return [
+        {
+            "name": s.name,
+            "command": s.command[0],
+            "args": list(s.command[1:]),
+            "env": [{"name": name, "value": value} for name, value in s.env.items()],
+        }
+        for s in servers
+        if s.command
+    ]
+
+
+def for_journal(params: Frame) -> Frame | None:
+    """The same parameters without the addresses and variables of MCP servers, which are secrets; None when there are
+    none."""
+    if not params.get("mcpServers"):
+        return None
+    shown = []
+    for entry in params["mcpServers"]:
+        hidden = {**entry, "url": "…"} if "url" in entry else dict(entry)
+        if isinstance(variables := entry.get("env"), list):
+            hidden["env"] = [{**variable, "value": "…"} for variable in variables]
+        shown.append(hidden)
+    return {**params, "mcpServers": shown}
 
 
 def check_version(agent: AgentSpec, initialize: Mapping[str, Any]) -> None:

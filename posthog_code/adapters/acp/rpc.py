@@ -125,8 +125,13 @@ class Connection:
 
     # ---- out
 
-    def request(self, method: str, params: Mapping[str, Any]) -> asyncio.Future[Any]:
-        """Send a request; the future gets its result, RpcError, or the reason why no answer can come."""
+    def request(
+        self, method: str, params: Mapping[str, Any], shown: Mapping[str, Any] | None = None
+    ) -> asyncio.Future[Any]:
+        """Send a request; the future gets its result, RpcError, or the reason why no answer can come.
+
+        `shown` are the parameters for the journal, where these have a secret in them.
+        """
         future: asyncio.Future[Any] = self._loop.create_future()
         request_id = self._next_id
         self._next_id += 1
@@ -134,7 +139,8 @@ class Connection:
             future.set_exception(self._failure)
             return future
         self._pending[request_id] = _Pending(method, future)
-        self._send({"jsonrpc": "2.0", "id": request_id, "method": method, "params": dict(params)})
+        frame: Frame = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": dict(params)}
+        self._send(frame, None if shown is None else {**frame, "params": dict(shown)})
         return future
 
     def forget(self, future: asyncio.Future[Any]) -> None:
@@ -153,16 +159,16 @@ class Connection:
     def respond_error(self, request_id: RequestId, code: int, message: str) -> None:
         self._send({"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": message}})
 
-    def _send(self, frame: Frame) -> None:
+    def _send(self, frame: Frame, shown: Frame | None = None) -> None:
         if self._failure is not None:
             return
-        line = json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        line = _line(frame)
         try:
-            self._journal.append_raw(line, "out", self._clock.now())
+            self._journal.append_raw(line if shown is None else _line(shown), "out", self._clock.now())
         except (UserError, OSError) as error:
             self._on_broken(_journal_error(error))
             return
-        self._tell(Incoming(sent=frame))
+        self._tell(Incoming(sent=frame if shown is None else shown))
         self._write(line + b"\n")
 
     # ---- end
@@ -181,6 +187,10 @@ class Connection:
             if not entry.future.done():
                 entry.future.set_exception(error)
                 entry.future.exception()
+
+
+def _line(frame: Frame) -> bytes:
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _parse(line: bytes) -> Any:

@@ -115,6 +115,7 @@ class AcpRun:
         servers, unusable = handshake.usable_servers(self._initialize, mcp_servers)
         if unusable:
             self._tell(Incoming(stderr=f"MCP servers that {self._agent.name} cannot reach: {', '.join(unusable)}"))
+        servers += handshake.given_servers(self._initialize, self._spec.mcp_servers)
         if resume:
             for method in handshake.resume_methods(self._initialize):
                 session = await self._bring_back(method, resume, servers)
@@ -215,7 +216,7 @@ class AcpRun:
 
     async def _call(self, method: str, params: Frame, timeout: float) -> Any:
         """Raises RpcError for an error answer, AgentFailed for none."""
-        future = self._connection.request(method, params)
+        future = self._connection.request(method, params, handshake.for_journal(params))
         try:
             async with asyncio.timeout(timeout):
                 return await future

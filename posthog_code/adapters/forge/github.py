@@ -9,14 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from posthog_code.adapters.forge import hosts, queries, reading
+from posthog_code.adapters.forge import hosts, queries, reading, releases
 from posthog_code.adapters.forge.tokens import Tokens, gh_token
 from posthog_code.adapters.forge.transport import WRITE_PAUSE, ClientFactory, GraphQL, Log, Transport, make_client
 from posthog_code.domain.errors import Conflict, InvalidInput, NotFound, NotSignedIn, Offline, UserError
 from posthog_code.domain.publishing import NewPullRequest
 from posthog_code.domain.pull_request import Check, PullRequest, ReviewThread
-from posthog_code.ports.forge import RemoteRepository, Secrets
+from posthog_code.ports.forge import Landing, RemoteRepository, Secrets
 
 LOG_BYTES = 2_000_000
 CHECK_PAGES = 10
@@ -99,6 +100,20 @@ class GitHub:
         if name.host != remote.host or (name.scheme == "http" and not hosts.is_loopback(name.host)):
             return None
         return self._lent.get(remote.host)
+
+    async def landing(self, remote: RemoteRepository, pull: PullRequest) -> Landing:
+        variables = {"id": pull.node_id, "owner": remote.owner, "repo": remote.name}
+        answer = await self._to(remote).graphql(queries.LANDING, variables)
+        return await releases.landing(answer.data, lambda commit, name: self._contains(remote, commit, name))
+
+    async def _contains(self, remote: RemoteRepository, commit: str, name: str) -> bool:
+        """Whether a commit or tag has another commit in its history."""
+        path = f"/repos/{remote.full_name}/compare/{quote(commit, safe='')}...{quote(name, safe='')}"
+        try:
+            answer = await self._to(remote).rest("GET", path, params={"per_page": "1"})
+        except (NotFound, InvalidInput):
+            return False  # gone, or never pushed here
+        return answer.body.get("status") in ("ahead", "identical")
 
     async def default_branch(self, remote: RemoteRepository) -> str:
         answer = await self._to(remote).graphql(queries.REPOSITORY, {"owner": remote.owner, "repo": remote.name})

@@ -35,6 +35,21 @@ query ByBranch($owner: String!, $repo: String!, $branch: String!) {
 }
 """
 
+LANDING = """
+query Landing($id: ID!, $owner: String!, $repo: String!) {
+  rateLimit { cost remaining resetAt }
+  node(id: $id) { ... on PullRequest { mergedAt mergeCommit { oid } } }
+  repository(owner: $owner, name: $repo) {
+    deployments(first: 30, orderBy: {field: CREATED_AT, direction: DESC}) {
+      nodes { commitOid environment createdAt latestStatus { state createdAt } }
+    }
+    releases(first: 5, orderBy: {field: CREATED_AT, direction: DESC}) {
+      nodes { tagName publishedAt isDraft isPrerelease }
+    }
+  }
+}
+"""
+
 REPOSITORY = """
 query Repo($owner: String!, $repo: String!) {
   repository(owner: $owner, name: $repo) { id nameWithOwner viewerPermission defaultBranchRef { name } }

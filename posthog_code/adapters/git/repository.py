@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from posthog_code.adapters.git.cli import GitCli
 from posthog_code.adapters.git.failures import INSTALL_LINE
 from posthog_code.adapters.git.names import is_commit_id, is_ref_name, may_be_abbreviated
 from posthog_code.domain.errors import GitFailed, InvalidInput, NotFound, ToolMissing
-from posthog_code.ports.git import Branch, RepositoryFacts
+from posthog_code.ports.git import Branch, OwnWork, RepositoryFacts
 
 OLDEST = (2, 31)
+_OWN_COMMITS = 2000
 
 _BRANCH_FORMAT = "%(refname)%00%(objectname)%00%(committerdate:unix)%00%(worktreepath)%00%(symref)"
 
@@ -154,6 +156,45 @@ class GitRepositories:
         # Against local and remote branch at once: the base may have moved on either side.
         result = await self._cli.read(folder, "merge-base", head, *commits, ok=(0, 1))
         return result.text.split("\n")[0] if result.code == 0 else commits[0]
+
+    async def own_work(self, repository: Path, since: float) -> Mapping[str, OwnWork]:
+        found = await self._cli.read(repository, "config", "--get", "user.email", ok=(0, 1))
+        if not (email := found.text.strip()):
+            return {}
+        result = await self._cli.read(
+            repository,
+            "log",
+            "--branches",
+            "--remotes",
+            "--no-merges",
+            # Fixed strings: an address is no pattern, and the brackets keep it from being the end of a longer one.
+            "--fixed-strings",
+            "--regexp-ignore-case",
+            f"--author=<{email}>",
+            f"--since=@{max(0, int(since))}",
+            f"--max-count={_OWN_COMMITS}",
+            "--format=%x01%h %ct",
+            "--no-renames",
+            "--name-only",
+            "-z",
+        )
+        return _own_work(result.items)
+
+
+def _own_work(items: list[str]) -> dict[str, OwnWork]:
+    """From the NUL-separated log: a line with commit and time, then its files."""
+    commits: dict[str, set[str]] = {}
+    latest: dict[str, float] = {}
+    commit, at = "", 0.0
+    for item in items:
+        item = item.removeprefix("\n")
+        if item.startswith("\x01"):
+            commit, _, when = item[1:].partition(" ")
+            at = float(when) if when.isdigit() else 0.0
+        elif item and commit:
+            commits.setdefault(item, set()).add(commit)
+            latest[item] = max(at, latest.get(item, 0.0))
+    return {path: OwnWork(frozenset(found), latest[path]) for path, found in commits.items()}
 
 
 def _not_a_repository(path: Path, output: str) -> InvalidInput:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from posthog_code.adapters.posthog import oauth
 from posthog_code.adapters.posthog.api import PostHogCloud
-from posthog_code.adapters.posthog.hosts import origin_of, region_of
+from posthog_code.adapters.posthog.hosts import capture_origin, origin_of, region_of
 from posthog_code.adapters.posthog.http import ClientFactory, Http, Log, make_client
 from posthog_code.adapters.posthog.loopback import PORTS
+from posthog_code.adapters.posthog.signals import PostHogSignals
 from posthog_code.adapters.posthog.tokens import Secret, Tokens, is_token, signed_out
 from posthog_code.domain import cloud_parse
 from posthog_code.domain.cloud import Account
@@ -47,6 +48,9 @@ class PostHogAccount:
         self._https: dict[str, Http] = {}
         self._tokens: Tokens | None = None
         self._origin = ""
+        self._signals: dict[tuple[int, str], PostHogSignals] = {}
+        """By project and person: they hold answers to queries. Of these credentials only."""
+        self._signals_of: Tokens | None = None
 
     async def sign_in(self, request: SignIn, known: Account, open_browser: OpenBrowser) -> Account:
         origin = origin_of(request.host)
@@ -157,10 +161,28 @@ class PostHogAccount:
     def project(self, account: Account, project_id: int) -> PostHogCloud:
         return PostHogCloud(self._http(account.host), self._ready(account), project_id, now=self._now)
 
+    def credentials(self, account: Account) -> Tokens:
+        """For others who speak to the same PostHog; renewed by one at a time. Raises NotSignedIn."""
+        return self._ready(account)
+
+    def signals(self, account: Account, project_id: int) -> PostHogSignals:
+        tokens, person = self._ready(account), account.user.uuid or str(account.user.id)
+        if self._signals_of is not tokens:
+            # Somebody else, or the same person with other permissions, must not see what was kept.
+            self._signals, self._signals_of = {}, tokens
+        if (project_id, person) not in self._signals:
+            capture = self._http(capture_origin(account.host))
+            self._signals[project_id, person] = PostHogSignals(
+                self._http(account.host), capture, tokens, project_id, person, now=self._now, sleep=self._sleep
+            )
+        return self._signals[project_id, person]
+
     async def keyring_available(self) -> bool:
         return await self._secrets.available()
 
     async def close(self) -> None:
+        for signals in self._signals.values():
+            await signals.close()
         for http in self._https.values():
             await http.close()
 

@@ -7,10 +7,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from posthog_code.adapters.posthog import uploads
 from posthog_code.adapters.posthog.answers import Answer
+from posthog_code.adapters.posthog.calls import PAGES, filled, pages, part
 from posthog_code.adapters.posthog.errors import command_error, not_posthog, rpc_error
 from posthog_code.adapters.posthog.hosts import is_safe
 from posthog_code.adapters.posthog.http import Http, TokenSource
@@ -28,7 +29,6 @@ from posthog_code.domain.errors import InvalidInput, NotFound, UserError
 from posthog_code.ports.cloud import CloudFile, Entry, LogPage, StreamEvent, TaskQuery
 
 PAGE = 100
-PAGES = 50
 COMMAND_TIMEOUT = 640.0
 """The server itself waits up to 600 s for the sandbox; older ones answer a message when its turn ends."""
 
@@ -62,11 +62,11 @@ class PostHogCloud:
         return tuple(found.values())
 
     async def task(self, task_id: str) -> CloudTask:
-        return self._task(await self._get(f"{self._base}{_part(task_id)}/"))
+        return self._task(await self._get(f"{self._base}{part(task_id)}/"))
 
     async def create_task(self, new: NewCloudTask) -> CloudTask:
         body: dict[str, Any] = {"description": new.description, "origin_product": new.origin}
-        body |= _filled(
+        body |= filled(
             title=new.title,
             repository=new.repository,
             github_integration=new.github_integration,
@@ -84,16 +84,16 @@ class PostHogCloud:
             return self._task(await self._post(self._base, {k: v for k, v in body.items() if k not in derived}))
 
     async def patch_task(self, task_id: str, fields: Mapping[str, Any]) -> CloudTask:
-        answer = await self._http.call("PATCH", f"{self._base}{_part(task_id)}/", self._tokens, body=dict(fields))
+        answer = await self._http.call("PATCH", f"{self._base}{part(task_id)}/", self._tokens, body=dict(fields))
         return self._task(answer)
 
     async def delete_task(self, task_id: str) -> None:
-        await self._http.call("DELETE", f"{self._base}{_part(task_id)}/", self._tokens, raw=True)
+        await self._http.call("DELETE", f"{self._base}{part(task_id)}/", self._tokens, raw=True)
 
     # -- runs --------------------------------------------------------------------------------------------------
 
     async def runs(self, task_id: str) -> tuple[CloudRunInfo, ...]:
-        pages = await self._pages(f"{self._base}{_part(task_id)}/runs/", {"limit": PAGE})
+        pages = await self._pages(f"{self._base}{part(task_id)}/runs/", {"limit": PAGE})
         found = [parse.run(one, task_id) for one in pages]
         return tuple(sorted(found, key=lambda run: run.created_at, reverse=True))
 
@@ -102,19 +102,19 @@ class PostHogCloud:
 
     async def create_run(self, task_id: str, request: RunRequest) -> CloudRunInfo:
         body = {"environment": request.environment, **_run_body(request)}
-        return self._run(await self._post(f"{self._base}{_part(task_id)}/runs/", body), task_id)
+        return self._run(await self._post(f"{self._base}{part(task_id)}/runs/", body), task_id)
 
     async def start_run(self, task_id: str, run_id: str, message: str, artifact_ids: Sequence[str] = ()) -> CloudTask:
-        body = _filled(pending_user_message=message, pending_user_artifact_ids=list(artifact_ids))
+        body = filled(pending_user_message=message, pending_user_artifact_ids=list(artifact_ids))
         return self._task(await self._post(self._at(task_id, run_id, "start/"), body))
 
     async def run_task(self, task_id: str, request: RunRequest) -> CloudTask:
-        body = _run_body(request) | _filled(
+        body = _run_body(request) | filled(
             resume_from_run_id=request.resume_from,
             pending_user_message=request.message,
             pending_user_artifact_ids=list(request.artifact_ids),
         )
-        return self._task(await self._post(f"{self._base}{_part(task_id)}/run/", body))
+        return self._task(await self._post(f"{self._base}{part(task_id)}/run/", body))
 
     async def resume_in_cloud(self, task_id: str, run_id: str) -> CloudRunInfo:
         return self._run(await self._post(self._at(task_id, run_id, "resume_in_cloud/"), None), task_id)
@@ -126,7 +126,7 @@ class PostHogCloud:
     async def cancel_run(self, task_id: str, run_id: str, reason: str = "") -> None:
         try:
             await self._http.call(
-                "POST", self._at(task_id, run_id, "cancel/"), self._tokens, body=_filled(reason=reason[:500]), raw=True
+                "POST", self._at(task_id, run_id, "cancel/"), self._tokens, body=filled(reason=reason[:500]), raw=True
             )
         except (NotFound, InvalidInput) as error:
             if isinstance(error, InvalidInput) and "405" not in error.detail:
@@ -217,7 +217,7 @@ class PostHogCloud:
     # -- files -------------------------------------------------------------------------------------------------
 
     async def upload(self, task_id: str, run_id: str, files: Sequence[CloudFile]) -> tuple[CloudArtifact, ...]:
-        base = self._at(task_id, run_id, "artifacts/") if run_id else f"{self._base}{_part(task_id)}/staged_artifacts/"
+        base = self._at(task_id, run_id, "artifacts/") if run_id else f"{self._base}{part(task_id)}/staged_artifacts/"
         return await uploads.upload(self._http, self._tokens, base, files)
 
     async def put_artifacts(self, task_id: str, run_id: str, files: Sequence[CloudFile]) -> tuple[CloudArtifact, ...]:
@@ -285,18 +285,18 @@ class PostHogCloud:
         return f"{self._http.origin}/api/environments/{self.project_id}/integrations/authorize/?kind=github&next={back}"
 
     def task_url(self, task_id: str, run_id: str = "") -> str:
-        run = f"?runId={_part(run_id)}" if run_id else ""
-        return f"{self._http.origin}/project/{self.project_id}/tasks/{_part(task_id)}{run}"
+        run = f"?runId={part(run_id)}" if run_id else ""
+        return f"{self._http.origin}/project/{self.project_id}/tasks/{part(task_id)}{run}"
 
     # -- plumbing ----------------------------------------------------------------------------------------------
 
     def _installation(self, installation: GitHubInstallation, own: str, team: str) -> str:
         if installation.personal:
-            return f"/api/users/@me/integrations/github/{_part(installation.installation_id)}/{own}"
-        return f"/api/environments/{self.project_id}/integrations/{_part(installation.id)}/{team}"
+            return f"/api/users/@me/integrations/github/{part(installation.installation_id)}/{own}"
+        return f"/api/environments/{self.project_id}/integrations/{part(installation.id)}/{team}"
 
     def _at(self, task_id: str, run_id: str, rest: str = "") -> str:
-        return f"{self._base}{_part(task_id)}/runs/{_part(run_id)}/{rest}"
+        return f"{self._base}{part(task_id)}/runs/{part(run_id)}/{rest}"
 
     async def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Answer:
         return await self._http.call("GET", path, self._tokens, params=params)
@@ -305,22 +305,7 @@ class PostHogCloud:
         return await self._http.call("POST", path, self._tokens, body=body, timeout=60.0)
 
     async def _pages(self, path: str, params: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-        """All results. `next` is followed on our own host, whatever origin it names."""
-        found: list[Mapping[str, Any]] = []
-        seen = {path}
-        query: Mapping[str, Any] | None = params
-        for _ in range(PAGES):
-            answer = await self._get(path, query)
-            found += parse.objects(answer.body)
-            following = parse.text(parse.mapping(answer.body).get("next"))
-            if not following:
-                break
-            parts = urlsplit(following)
-            path, query = parts.path + (f"?{parts.query}" if parts.query else ""), None
-            if path in seen or not path.startswith("/api/"):
-                break
-            seen.add(path)
-        return tuple(found)
+        return await pages(self._http, self._tokens, path, params)
 
     def _task(self, answer: Answer) -> CloudTask:
         task = parse.task(answer.body, self.project_id)
@@ -335,17 +320,8 @@ class PostHogCloud:
         return run
 
 
-def _part(value: str) -> str:
-    """One segment of a path: an id of the server never leads elsewhere."""
-    return quote(value, safe="-_.~") if value not in (".", "..") else "_"
-
-
-def _filled(**fields: Any) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value}
-
-
 def _run_body(request: RunRequest) -> dict[str, Any]:
-    return {"mode": request.mode} | _filled(
+    return {"mode": request.mode} | filled(
         branch=request.branch,
         runtime_adapter=request.adapter if request.model else "",
         model=request.model,

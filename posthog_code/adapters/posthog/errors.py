@@ -167,7 +167,13 @@ def _too_many(
     host: str,
 ) -> UserError:
     code, kind = str(data.get("code") or ""), str(data.get("type") or "")
-    if code in ("usage_limit_exceeded", "signal_report_task_cap") or kind == "billing_limit":
+    if code == "signal_report_task_cap":
+        return UsageLimit(
+            "Your team has started as many cloud tasks from reports as PostHog allows for now.",
+            "There are 10 an hour and 30 a day: start it on this machine, or try again later.",
+            detail,
+        )
+    if code == "usage_limit_exceeded" or kind == "billing_limit":
         span = {"burst": "daily", "sustained": "monthly"}.get(str(data.get("limit_type") or ""), "")
         reset = seconds(data.get("reset_at"))
         title = words or "A usage limit is reached."

@@ -46,6 +46,12 @@ def region_of(origin: str) -> str:
     return next((name for name, known in REGIONS.items() if known == origin), "")
 
 
+def capture_origin(origin: str) -> str:
+    """Where a PostHog takes events: regions have a host of their own for it."""
+    region = region_of(origin)
+    return f"https://{region}.i.posthog.com" if region else origin
+
+
 def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

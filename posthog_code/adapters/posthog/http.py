@@ -109,11 +109,15 @@ class Http:
         timeout: float = 30.0,
         raw: bool = False,
         accept: str = "application/json",
-        error: Callable[[Answer], UserError] | None = None,
+        error: Callable[[Answer], UserError | None] | None = None,
+        most: int = 0,
+        own_limit: bool = False,
     ) -> Answer:
         """One call; an answer of 400 or more is raised. Reads are tried again, writes never are, but for a 401.
 
         `raw` takes any content; otherwise something else than JSON is taken for somebody between here and PostHog.
+        `error` says what an answer means, or None for the usual. An answer has at most `most` bytes, if that is set.
+        `own_limit`: the endpoint counts its own calls, so when it asks to wait, others may still be asked.
         """
         url = self.origin + path
         query = {key: value for key, value in (params or {}).items() if value not in (None, "")}
@@ -132,14 +136,14 @@ class Http:
         elif body is not None:
             content, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
         token = await tokens.token() if tokens else ""
-        most = RAW_LIMIT if raw else ANSWER_LIMIT
+        most = most or (RAW_LIMIT if raw else ANSWER_LIMIT)
         # A command may be answered only when the agent's turn ends: it must not hold up anything else.
         answer = await self._waiting(timeout > 60, method, url, content, headers, token, timeout, most)
         if answer.status == 401 and tokens is not None:
             token = await tokens.instead_of(token)
             answer = await self._waiting(timeout > 60, method, url, content, headers, token, timeout, most)
         if answer.status >= 400:
-            raise self._failed(answer, method, error)
+            raise self._failed(answer, method, error, own_limit)
         self._limits = 0
         if answer.status >= 300:
             detail = f"HTTP {answer.status} to {place(answer.headers.get('location', ''), self.origin)}"
@@ -303,9 +307,16 @@ class Http:
                 self._client = await asyncio.to_thread(self._factory)
             return self._client
 
-    def _failed(self, answer: Answer, method: str, error: Callable[[Answer], UserError] | None) -> UserError:
-        if error is not None:
-            failure = error(answer)
+    def _failed(
+        self,
+        answer: Answer,
+        method: str,
+        error: Callable[[Answer], UserError | None] | None,
+        own_limit: bool = False,
+    ) -> UserError:
+        told = error(answer) if error is not None else None
+        if told is not None:
+            failure = told
         elif answer.status not in (404, 429) and answer.status < 500 and looks_like_page(str(answer.body)):
             failure = not_posthog(self.host, f"HTTP {answer.status}")
         else:
@@ -318,7 +329,7 @@ class Http:
                 skew=self.skew,
                 write=method != "GET",
             )
-        if isinstance(failure, RateLimited):
+        if isinstance(failure, RateLimited) and not own_limit:
             self._limits += 1
             if "retry-after" not in answer.headers:
                 failure.until = max(failure.until, self._now() + min(30.0, 2.0 ** min(self._limits, 5)))

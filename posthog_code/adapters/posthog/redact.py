@@ -6,7 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 _SECRETS = re.compile(
-    r"\b(ph[arxse]_)[A-Za-z0-9_\-]{4,}"
+    r"\b(ph[acrxse]_)[A-Za-z0-9_\-]{4,}"
     r"|\b(eyJ)[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)?"
     r"|((?:code|code_verifier|refresh_token|access_token|client_secret|X-Amz-Signature|X-Amz-Credential|"
     r"X-Amz-Security-Token|sandbox_connect_token|github_user_token)(?:=|\"\s*:\s*\"|'\s*:\s*'))[^&\s\"']+"

@@ -19,7 +19,7 @@ from posthog_code.adapters.storage.codec import decode
 from posthog_code.adapters.storage.rows import Write, writes
 from posthog_code.domain.cloud import Account, CloudList
 from posthog_code.domain.errors import StorageFailed
-from posthog_code.domain.inbox import Inbox
+from posthog_code.domain.inbox import Evidence, Inbox, Report, Triage
 from posthog_code.domain.pull_request import PullRequest
 from posthog_code.domain.release_watch import ReleaseWatch
 from posthog_code.domain.review import Comment
@@ -27,6 +27,7 @@ from posthog_code.domain.session import Session
 from posthog_code.domain.settings import from_json
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import QueuedMessage, Repository, Step, Task
+from posthog_code.domain.telling import Telling
 
 log = logging.getLogger("store")
 T = TypeVar("T")
@@ -136,8 +137,9 @@ class SqliteDatabase:
             settings=from_json(settings),
             account=self._read_one(Account, "account") or Account(),
             cloud=replace(self._read_one(CloudList, "list") or CloudList(), loading=False, error="", hint=""),
-            inbox=replace(self._read_one(Inbox, "inbox") or Inbox(), loading=False, error="", hint=""),
+            inbox=self._read_inbox(),
             watches=dict(self._read(ReleaseWatch, "SELECT task_id, body FROM watches")),
+            telling=self._read_one(Telling, "telling") or Telling(),
         )
 
     def _read(self, kind: type[T], query: str) -> Iterator[tuple[Any, T]]:
@@ -162,6 +164,23 @@ class SqliteDatabase:
     def _read_one(self, kind: type[T], key: str) -> T | None:
         found = dict(self._read(kind, f"SELECT key, body FROM cloud WHERE key = '{key}'"))
         return found.get(key)
+
+    def _read_inbox(self) -> Inbox:
+        head = self._read_one(Inbox, "inbox") or Inbox()
+
+        def part(kind: type[T], name: str) -> dict[str, T]:
+            rows = self._read(kind, f"SELECT key, body FROM cloud WHERE key GLOB '{name}:*'")
+            return {key.partition(":")[2]: thing for key, thing in rows}
+
+        return replace(
+            head,
+            reports=part(Report, "report"),
+            evidence=part(Evidence, "evidence"),
+            triage=part(Triage, "triage"),
+            loading=False,
+            error="",
+            hint="",
+        )
 
     def _read_lists(self, kind: type[T], table: str) -> dict[Any, tuple[T, ...]]:
         lists: dict[Any, list[T]] = defaultdict(list)

@@ -8,10 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from posthog_code.adapters.storage.codec import encode
+from posthog_code.domain.inbox import Inbox
 from posthog_code.domain.session import Session
 from posthog_code.domain.settings import to_json
 from posthog_code.domain.state import AppState
 
+INBOX_PARTS = {"report": "reports", "evidence": "evidence", "triage": "triage"}
+"""What the keys of the inbox's rows begin with, and the part of it that they hold."""
 Write = tuple[str, tuple[Any, ...]]
 """An SQL statement and its values."""
 
@@ -41,9 +44,10 @@ def writes(old: AppState, new: AppState) -> list[Write]:
     if old.cloud.tasks is not new.cloud.tasks:
         # Each look at the server makes the list fresher; only another list is worth a write.
         plan.append(("INSERT OR REPLACE INTO cloud VALUES ('list', ?)", (encode(new.cloud),)))
-    if any(getattr(old.inbox, part) is not getattr(new.inbox, part) for part in ("reports", "evidence", "triage")):
-        plan.append(("INSERT OR REPLACE INTO cloud VALUES ('inbox', ?)", (encode(new.inbox),)))
+    plan += _inbox(old.inbox, new.inbox)
     plan += _things("watches", "task_id, body", old.watches, new.watches, lambda w: (encode(w),))
+    if old.telling is not new.telling:
+        plan.append(("INSERT OR REPLACE INTO cloud VALUES ('telling', ?)", (encode(new.telling),)))
     if old.settings is not new.settings:
         plan += [
             ("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value)))
@@ -69,6 +73,23 @@ def _things(
             yield f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})", (name, *values(thing))
     for name in old.keys() - new.keys():
         yield f"DELETE FROM {table} WHERE {key} = ?", (name,)
+
+
+def _inbox(old: Inbox, new: Inbox) -> Iterator[Write]:
+    """A row for each report, evidence and decision: a look at one report does not write hundreds of them."""
+    pairs = [(kind, getattr(old, part), getattr(new, part)) for kind, part in INBOX_PARTS.items()]
+    if old.project_id != new.project_id or any(before is not after for _, before, after in pairs):
+        # Each look at the server makes the list fresher; only another list is worth a write.
+        head = replace(new, reports={}, evidence={}, triage={})
+        yield "INSERT OR REPLACE INTO cloud VALUES ('inbox', ?)", (encode(head),)
+    for kind, before, after in pairs:
+        if before is after:
+            continue
+        for key, thing in after.items():
+            if before.get(key) is not thing:
+                yield "INSERT OR REPLACE INTO cloud VALUES (?, ?)", (f"{kind}:{key}", encode(thing))
+        for key in before.keys() - after.keys():
+            yield "DELETE FROM cloud WHERE key = ?", (f"{kind}:{key}",)
 
 
 def _lists(table: str, old: Mapping[Any, tuple[Any, ...]], new: Mapping[Any, tuple[Any, ...]]) -> Iterator[Write]:

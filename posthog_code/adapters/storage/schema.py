@@ -26,7 +26,7 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE cloud (key TEXT PRIMARY KEY, body TEXT NOT NULL);
     """,
-    # 3: releases that are watched; the inbox is a row of `cloud`.
+    # 3: releases that are watched; the inbox is rows of `cloud`.
     """
     CREATE TABLE watches (task_id TEXT PRIMARY KEY, body TEXT NOT NULL);
     """,

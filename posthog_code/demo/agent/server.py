@@ -43,8 +43,10 @@ def speed() -> float:
 
 
 class Server:
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, speaks_http: bool = True) -> None:
+        """`speaks_http`: MCP servers over HTTP; without it only those that are programs."""
         self._wire = wire
+        self._speaks_http = speaks_http
         self._sessions: dict[str, Session] = {}
         self._forms = False
         self._methods: dict[str, Callable[[JsonObject], JsonObject]] = {
@@ -117,7 +119,7 @@ class Server:
             "agentCapabilities": {
                 "loadSession": True,
                 "promptCapabilities": {"image": True, "embeddedContext": True},
-                "mcpCapabilities": {"http": False, "sse": False},
+                "mcpCapabilities": {"http": self._speaks_http, "sse": False},
                 "sessionCapabilities": {"list": {}, "resume": {}, "close": {}},
             },
             "agentInfo": {"name": "posthog-code-demo", "title": "Demo agent", "version": VERSION},
@@ -126,6 +128,7 @@ class Server:
 
     def _new(self, params: JsonObject) -> JsonObject:
         session = new_session(_folder(params))
+        session.servers = _servers(params)
         self._sessions[session.id] = session
         session.save()
         return {"sessionId": session.id, **self._settings(session)}
@@ -174,6 +177,7 @@ class Server:
         if session is None:
             raise RpcError(RESOURCE_NOT_FOUND, f"Resource not found: {session_id}")
         session.cwd = _folder(params)
+        session.servers = _servers(params)
         self._sessions[session_id] = session
         return session
 
@@ -241,6 +245,11 @@ def _linked(blocks: Sequence[JsonObject]) -> list[str]:
     return [unquote(uri.path) for uri in uris if uri.scheme == "file"]
 
 
+def _servers(params: JsonObject) -> tuple[JsonObject, ...]:
+    given = params.get("mcpServers")
+    return tuple(one for one in given if isinstance(one, dict)) if isinstance(given, list) else ()
+
+
 def _folder(params: JsonObject) -> Path:
     folder = Path(str(params.get("cwd") or ""))
     if not folder.is_absolute() or not folder.is_dir():
@@ -253,7 +262,7 @@ def serve(argv: Sequence[str] = ()) -> int:
     if "--version" in argv:
         print(f"posthog-code demo agent {VERSION}")
         return 0
-    server = Server(Wire(sys.stdout.buffer, process.leave))
+    server = Server(Wire(sys.stdout.buffer, process.leave), speaks_http="--no-http" not in argv)
     for line in sys.stdin.buffer:
         server.handle(line)
     server.stop()

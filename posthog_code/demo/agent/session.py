@@ -58,6 +58,8 @@ class Session:
     left: JsonObject = field(default_factory=dict)
     """What a turn that did not get to its end leaves to do, as its scenario wrote it down."""
     updates: list[JsonObject] = field(default_factory=list)
+    servers: tuple[JsonObject, ...] = ()
+    """MCP servers that the client gave, as ACP writes them; never kept, since their addresses are secrets."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     busy: threading.Lock = field(default_factory=threading.Lock)
 

@@ -11,6 +11,8 @@ from posthog_code.demo.github.store import VIEWER, Pull, Store
 
 Json = Any
 POINTS = 5_000
+DEPLOY_SECONDS = 90.0
+"""Scripted seconds between a merge and its deployment."""
 
 
 def iso(at: float | None) -> str | None:
@@ -167,9 +169,28 @@ class Graph:
                 "pullRequestTemplates": templates if template else [],
                 "pullRequest": lambda number: self._numbered(full, number),
                 "pullRequests": lambda **asked: self._pull_requests(full, **asked),
+                "deployments": lambda **asked: connection("Deployment", self._deployments(full), **asked),
+                "releases": lambda **asked: connection("Release", [], **asked),
             },
             ("Node",),
         )
+
+    def _deployments(self, full: str) -> list[Object]:
+        """What is merged goes to production by itself, newest first."""
+        found = []
+        merged = [pull for pull in self._store.pulls.get(full, {}).values() if pull["merged_at"]]
+        for pull in sorted(merged, key=lambda pull: -pull["merged_at"]):
+            done = self._store.passed(pull["merged_at"]) > DEPLOY_SECONDS
+            at = pull["merged_at"] + (DEPLOY_SECONDS * self._store.pace if done else 0)
+            status = {"state": "SUCCESS" if done else "IN_PROGRESS", "createdAt": iso(at)}
+            fields = {
+                "commitOid": pull["merge_sha"],
+                "environment": "production",
+                "createdAt": iso(pull["merged_at"]),
+                "latestStatus": Object("DeploymentStatus", status),
+            }
+            found.append(Object("Deployment", fields, ("Node",)))
+        return found
 
     def _numbered(self, full: str, number: int) -> Object:
         pull = self._store.pull(full, number)

@@ -97,6 +97,8 @@ class Rest:
                 return Reply(200, [])
             case (_, "actions", "jobs", job, what) if what in ("logs", "rerun"):
                 return self._job(name, job, what)
+            case ("GET", "compare", span) if "..." in span:
+                return self._compare(name, *span.split("...", 1))
             case ("GET", "rules", "branches", _):
                 return Reply(200, [])
         raise Failure(404, "Not Found")
@@ -278,6 +280,14 @@ class Rest:
         pull["comments"].append(comment)
         self._store.save()
         return Reply(201, comment)
+
+    def _compare(self, name: str, base: str, head: str) -> Reply:
+        counts = self._store.git(name, "rev-list", "--left-right", "--count", f"{base}...{head}", "--").split()
+        if len(counts) != 2:
+            raise Failure(404, "Not Found")
+        behind, ahead = int(counts[0]), int(counts[1])
+        status = "diverged" if ahead and behind else "ahead" if ahead else "behind" if behind else "identical"
+        return Reply(200, {"status": status, "ahead_by": ahead, "behind_by": behind, "commits": [], "files": []})
 
     # -- checks
 

@@ -113,6 +113,8 @@ class Handler(BaseHTTPRequestHandler):
             pull["created"] -= seconds
             for head in pull["heads"]:
                 head["at"] -= seconds
+            if pull["merged_at"]:
+                pull["merged_at"] -= seconds
         events.advance(store, name, pull)
         if body.get("merge") and pull["state"] == "open":
             self.server.rest.merge_now(name, pull, squash=True)

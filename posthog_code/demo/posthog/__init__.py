@@ -5,6 +5,9 @@ the demo agent works; what it says becomes the run's log and stream. After each 
 a checkpoint (`git_checkpoint`) with two artifacts, both base64 text: a pack of the checkpoint commit with all that the
 remote does not have, and git's index file.
 
+Its product tells signals (demo/signals.py): an inbox, flags, events with a history of 30 days that goes on, HogQL over
+them, captured events, and a small MCP server. What is merged into main of the demo's GitHub makes errors rare.
+
 Tests switch it below /__demo/ (control.py): tasks that appear, faults, the journal of requests, configuration, tokens.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from posthog_code.demo.cloud_tasks import PROJECT
 from posthog_code.demo.posthog.cloud import Cloud
 from posthog_code.demo.posthog.forge import ForgeError
 from posthog_code.demo.posthog.oauth import need
@@ -163,7 +164,7 @@ class Account:
             "uuid": f"0190b000-0000-7000-8000-{team['id']:012d}",
             "name": team["name"],
             "organization": self._store.people["organization"]["id"],
-            "api_token": "phc_demo",
+            "api_token": project_token(team["id"]),
             "session_recording_opt_in": True,
             "autocapture_exceptions_opt_in": False,
             "timezone": "UTC",
@@ -303,6 +304,11 @@ class Account:
             custom = row["network_access_level"] == "custom"
             body["effective_domains"] = [*row["allowed_domains"], *defaults] if custom else []
         return {**body, "has_environment_variables": bool(row["_variables"])}
+
+
+def project_token(project: int) -> str:
+    """What code of this project's product captures events with."""
+    return "phc_demo" if project == PROJECT else f"phc_demo_{project}"
 
 
 def github_refusal() -> Failure:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from posthog_code.demo.posthog.cloud import Cloud
 from posthog_code.demo.posthog.faults import Faults, Journal
 from posthog_code.demo.posthog.oauth import OAuth
+from posthog_code.demo.posthog.product import Product
 from posthog_code.demo.posthog.seeds import Seeder, seed_of
 from posthog_code.demo.posthog.store import CONFIG
 from posthog_code.demo.posthog.wire import Object, Reply, Request, missing, now, refused
 
 
 class Control:
-    def __init__(self, cloud: Cloud, oauth: OAuth, faults: Faults, journal: Journal, seeder: Seeder) -> None:
+    def __init__(
+        self, cloud: Cloud, oauth: OAuth, faults: Faults, journal: Journal, seeder: Seeder, product: Product
+    ) -> None:
         self._cloud = cloud
         self._oauth = oauth
         self._faults = faults
         self._journal = journal
         self._seeder = seeder
+        self._product = product
 
     def handle(self, request: Request, parts: list[str]) -> Reply:
         """Raises Failure."""
@@ -48,7 +52,10 @@ class Control:
                 return self._issue(request.body)
             case (_, "runs", run_id, *rest):
                 return self._run(request, run_id, rest)
-        raise missing()
+        told = self._product.control(request, parts)
+        if told is None:
+            raise missing()
+        return told
 
     def _configure(self, body: Object) -> Reply:
         store = self._cloud.store

@@ -22,7 +22,9 @@ from posthog_code.demo.posthog.cloud import Cloud
 from posthog_code.demo.posthog.control import Control
 from posthog_code.demo.posthog.faults import Dropped, Faults, Journal, StreamFault, replaced
 from posthog_code.demo.posthog.forge import Forge
+from posthog_code.demo.posthog.mcp import Mcp
 from posthog_code.demo.posthog.oauth import OAuth
+from posthog_code.demo.posthog.product import Product
 from posthog_code.demo.posthog.runs import Runs
 from posthog_code.demo.posthog.seeds import Seeder
 from posthog_code.demo.posthog.store import Store
@@ -37,7 +39,7 @@ class PostHogServer(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 64
 
-    def __init__(self, cloud: Cloud, port: int, with_seeds: bool) -> None:
+    def __init__(self, cloud: Cloud, product: Product, port: int, with_seeds: bool) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         cloud.url = self.url
@@ -47,10 +49,12 @@ class PostHogServer(ThreadingHTTPServer):
         self.seeder = Seeder(cloud, with_seeds)
         self.oauth = OAuth(cloud.store)
         self.account = Account(cloud)
+        self.product = product
         self.tasks = Tasks(cloud)
         self.runs = Runs(cloud)
         self.artifacts = Artifacts(cloud)
-        self.control = Control(cloud, self.oauth, self.faults, self.journal, self.seeder)
+        self.mcp = Mcp(cloud.store, self.oauth, product.queries)
+        self.control = Control(cloud, self.oauth, self.faults, self.journal, self.seeder, product)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away in the middle is no news; anything else is a bug and is told."""
@@ -63,6 +67,7 @@ class PostHogServer(ThreadingHTTPServer):
         if path.startswith("/storage/"):
             return self.artifacts.storage(request)
         reply = self.oauth.handle(request) or self.account.in_browser(request)
+        reply = reply or self.product.capture.handle(request) or self.mcp.handle(request)
         if reply is not None:
             return reply
         if not path.startswith("/api/"):
@@ -77,7 +82,7 @@ class PostHogServer(ThreadingHTTPServer):
         project = self.account.project(request, parts[1])
         rest = parts[2:]
         if rest[:1] != ["tasks"]:
-            found = self.account.project_level(request, project, rest)
+            found = self.account.project_level(request, project, rest) or self.product.handle(request, project, rest)
         elif len(rest) < 3:
             found = self.tasks.handle(request, project, rest[1:])
         else:
@@ -237,17 +242,20 @@ def serve(argv: Sequence[str]) -> int:
     parser.add_argument("--pace", type=float, default=1.0, help="real seconds for a scripted one; 0: all at once")
     parser.add_argument("--github", default="", help="origin of the demo GitHub, which holds the repositories")
     parser.add_argument("--agent-state", type=Path, help="where the agent keeps conversations")
+    parser.add_argument("--repositories", type=Path, help="folder with the bare repositories: what is on main is live")
     parser.add_argument("--empty", action="store_true", help="a new world begins without tasks")
+    parser.add_argument("--quiet", action="store_true", help="its product tells nothing: no reports, no events")
     arguments = parser.parse_args(argv)
     die_with_parent()
     state = arguments.agent_state or arguments.root / "agent-sessions"
     cloud = Cloud(Store(arguments.root), Forge(arguments.github), child_command("agent"), state, arguments.pace)
+    product = Product(cloud.store, arguments.repositories, not arguments.quiet)
     try:
-        server = PostHogServer(cloud, arguments.port, not arguments.empty)
+        server = PostHogServer(cloud, product, arguments.port, not arguments.empty)
     except OSError:
         if not arguments.port:
             raise
-        server = PostHogServer(cloud, 0, not arguments.empty)
+        server = PostHogServer(cloud, product, 0, not arguments.empty)
     server.seeder.begin()
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     print(json.dumps({"url": server.url, "pid": os.getpid()}), flush=True)
@@ -255,4 +263,5 @@ def serve(argv: Sequence[str]) -> int:
         pass
     cloud.stop()
     server.shutdown()
+    product.close()
     return 0

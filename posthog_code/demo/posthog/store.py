@@ -30,6 +30,10 @@ CONFIG: Object = {
     "desktop_access": True,
     "github_authorization": "bot",
     "older": False,
+    "query_slow_s": 0,
+    "query_pending_s": 0,
+    "signal_delay_s": 0.5,
+    "mcp_refusals": 0,
 }
 """Changed by POST /__demo/config.
 
@@ -37,7 +41,10 @@ CONFIG: Object = {
 that begin later; `sse_ascii`: false sends characters past ASCII as they are; `stored_skew_ms`, `log_flush_s`: how far
 stamps of stored entries are off, how late they are readable; `command_reply`: "queued" or "turn";
 `github_authorization`: "user", "bot" (no personal GitHub, falls back) or "none" (a refusal that says so); `older`: no
-cancel, desktop access and stream token calls, streams end without a word, session_logs has the run's own lines only.
+cancel, desktop access and stream token calls, streams end without a word, session_logs has the run's own lines only,
+and reports know neither `resolved` nor reasons nor bulk changes; `query_slow_s`: how long a query takes;
+`query_pending_s`: above 0 queries are answered with 202 and are done so much later; `signal_delay_s`: from a captured
+error to its report; `mcp_refusals`: so many MCP tool calls (-1: all) say `authentication_failed` in a 200.
 """
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from posthog_code.domain.errors import InvalidInput, NotSignedIn, UserError
+from posthog_code.domain.errors import InvalidInput, NotFound, NotSignedIn, UserError
 from posthog_code.domain.ids import TaskId
+from posthog_code.domain.inbox import Report
 from posthog_code.ui.context import UiContext
 
 
@@ -21,9 +22,29 @@ def open_link(ctx: UiContext, text: str) -> None:
         ctx.toasts.show(error.title, f"{error.hint}\n{error.detail}", "error")
         return
     if isinstance(link, InboxLink):
-        ctx.toasts.show("Reports cannot be opened here yet.", f"Open report {link.report_id} in PostHog.", "info")
+        open_report(ctx, link.report_id)
     else:
         open_cloud_task(ctx, link.task_id, link.run_id)
+
+
+def open_report(ctx: UiContext, report_id: str) -> None:
+    """Show a report once it was found; what is in view stays when there is no such report."""
+
+    def show(report: Report) -> None:
+        ctx.nav.open_inbox(report.id)
+
+    def failed(error: UserError) -> None:
+        if isinstance(error, NotSignedIn):
+            sign_in = ("Sign in", lambda: ctx.nav.open_settings("account"))
+            ctx.toasts.show(error.title, "The report is in PostHog.", "error", [sign_in], timeout=15.0)
+        elif isinstance(error, NotFound):
+            ctx.toasts.show("This report is not in your project.", "Choose its project in the settings.", "error")
+        else:
+            ctx.toasts.show(error.title, error.hint, "error")
+
+    ctx.actions.start(
+        f"inbox.open {report_id}", lambda: ctx.services.inbox.find(report_id), on_done=show, on_error=failed
+    )
 
 
 def open_cloud_task(ctx: UiContext, task_id: str, run_id: str = "", tab: str = "") -> None:
@@ -36,9 +57,17 @@ def open_cloud_task(ctx: UiContext, task_id: str, run_id: str = "", tab: str = "
         if isinstance(error, NotSignedIn):
             sign_in = ("Sign in", lambda: ctx.nav.open_settings("account"))
             ctx.toasts.show(error.title, "The task is in PostHog's cloud.", "error", [sign_in], timeout=15.0)
+        elif isinstance(error, NotFound):
+            ctx.toasts.show("This cloud task is not there, or not yours to see.", error.hint, "error")
         else:
             ctx.toasts.show(error.title, error.hint, "error")
 
     ctx.actions.start(
         f"cloud.open {task_id}", lambda: ctx.services.cloud.open(task_id, run_id), on_done=show, on_error=failed
     )
+
+
+def sources_url(ctx: UiContext) -> str:
+    """The page where a person chooses what reports are made of."""
+    account = ctx.state.account
+    return f"{account.host.rstrip('/')}/project/{account.project_id}/inbox"

@@ -9,7 +9,7 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from posthog_code.domain.cloud import NOT_STARTED, CloudTask
-from posthog_code.domain.text import age
+from posthog_code.domain.text import age, ago
 from posthog_code.ui.cloud.links import open_cloud_task
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.buttons import Button
@@ -97,12 +97,13 @@ class _Mark(QWidget):
 def about(task: CloudTask, now: float) -> str:
     """ "harbor-api · Ana started it from Slack · running for 40 m"."""
     run = task.run
-    since = age(max(0.0, now - (run.created_at if run and not run.over else task.updated_at)))
+    seconds = max(0.0, now - (run.created_at if run and not run.over else task.updated_at))
     if run is None:
-        last = f"made {since} ago"
+        last = f"made {ago(seconds)}"
     elif run.over:
-        last = f"{ {'completed': 'finished', 'failed': 'failed'}.get(run.status, 'ended') } {since} ago"
+        last = f"{ {'completed': 'finished', 'failed': 'failed'}.get(run.status, 'ended') } {ago(seconds)}"
     else:
-        last = f"{'queued' if run.status in NOT_STARTED else 'running'} for {since}"
+        since = "" if seconds < 60 else f" for {age(seconds)}"
+        last = f"{'queued' if run.status in NOT_STARTED else 'running'}{since}"
     name = task.repository.rpartition("/")[2]
     return " · ".join(part for part in (name, cloud_list.who(task), last) if part)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from posthog_code.domain.coverage import CoverageMissing
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.publishing import NewPullRequest, PullRequestProposal
@@ -52,6 +53,9 @@ class CreatePrDialog(Sheet):
         self.edit = self.add_button(Button("Edit", self, kind="ghost", icon="ph.pencil-simple"), left=True)
         self.edit.clicked.connect(self._show_form)
         self.edit.hide()
+        self.anyway = self.add_button(Button("Create without the check", self, kind="ghost"), left=True)
+        self.anyway.clicked.connect(self._submit_anyway)
+        self.anyway.hide()
         self.cancel = self.add_button(Button("Cancel", self, kind="ghost"))
         self.cancel.clicked.connect(self._dismiss)
         self.submit = SplitButton(
@@ -133,7 +137,7 @@ class CreatePrDialog(Sheet):
             editor.installEventFilter(self)
         self.body.insertWidget(0, self.form)
         self.again.setVisible(bool(proposal.problem))
-        self._say(proposal.problem)
+        self._say(proposal.problem or (proposal.coverage if proposal.coverage_required else ""))
         if self._existing is not None:
             self._say(f"Pull request #{self._existing.number} is open for this branch already.")
         self.form.setVisible(self._existing is None and not self._started)
@@ -164,7 +168,13 @@ class CreatePrDialog(Sheet):
 
     # -- creating ------------------------------------------------------------------------------------------------
 
+    def _submit_anyway(self) -> None:
+        self._create(without_coverage=True)
+
     def _submit(self) -> None:
+        self._create()
+
+    def _create(self, *, without_coverage: bool = False) -> None:
         if not self.submit.isEnabled() or self.submit.loading() or self.form is None:
             return
         if self._existing is not None:
@@ -175,9 +185,10 @@ class CreatePrDialog(Sheet):
         new, pulls = self.form.value(), self._ctx.services.pull_requests
         self._started = True
         self._say("")
+        self.anyway.hide()
         self._ctx.actions.start(
             f"create-pr {self._task_id}",
-            lambda: pulls.create(self._task_id, new),
+            lambda: pulls.create(self._task_id, new, without_coverage=without_coverage),
             on_done=self._created,
             on_error=self._failed,
             busy=self._busy,
@@ -208,6 +219,7 @@ class CreatePrDialog(Sheet):
         if not any(step.state is StepState.FAILED for step in self.steps.steps()):
             self._show_form()
             self._say(str(error))
+            self.anyway.setVisible(isinstance(error, CoverageMissing))
         self._label()
 
     def _on_changed(self, topics: frozenset[Topic]) -> None:

@@ -50,6 +50,8 @@ def _line(view: Surface, row: int) -> str:
     for comment in view.comments:
         if comment.path == path and comment.side == side and comment.end == line:
             words.append("comment pending" if comment.state is CommentState.PENDING else "comment sent")
+    sign = view.gutter.signs.get((path, side, line))
+    words += [sign.words] if sign else []
     return ", ".join(word for word in words if word)
 
 

@@ -7,7 +7,7 @@ from PySide6.QtGui import QCursor, QGuiApplication, QHelpEvent, QMouseEvent
 from PySide6.QtWidgets import QToolTip
 
 from posthog_code.domain.diff_index import Row
-from posthog_code.ui.diff import hunkbar
+from posthog_code.ui.diff import gutter, hunkbar
 from posthog_code.ui.diff.cards import CardLayer
 from posthog_code.ui.diff.header import COMMENTS, COPY, FOLD, MENU, NAME, VIEWED, layout_header
 from posthog_code.ui.diff.selecting import Selecting
@@ -171,10 +171,25 @@ class Pointer:
         elif self._view.hover_part:
             self._press_bar()
         elif self._view.hover_place >= 0 and view.kind_at(self._view.hover_place) in _CODE:
-            self._begin(point, event.modifiers())
+            if not self._press_mark(point):
+                self._begin(point, event.modifiers())
         elif self._view.hover_place >= 0:
             self._selecting.clear()
             view.set_cursor(self._view.hover_place)
+
+    def _press_mark(self, point: QPoint) -> bool:
+        """A mark left of the numbers: what it stands for is shown elsewhere."""
+        view, place = self._view, self._view.hover_place
+        if not gutter.in_column(view, point.x()):
+            return False
+        run = gutter.label_at(view, place)
+        if gutter.sign_at(view, place) is not None:
+            view.signPressed.emit(*gutter.line_of(view, place))
+        elif run is not None and run.turn:
+            view.turnPressed.emit(run.turn)
+        else:
+            return False
+        return True
 
     def _begin(self, point: QPoint, modifiers: Qt.KeyboardModifier) -> None:
         view = self._view
@@ -227,7 +242,7 @@ class Pointer:
         if drag == "lines" and event.button() == Qt.MouseButton.LeftButton:
             chosen = self._selecting.line_range
             point = event.position().toPoint()
-            button = self._view.columns.button(self._drag_side, 0, 99)
+            button = gutter.button(self._view, self._view.hover_place, self._drag_side, 0, 99)
             on_button = button.left() - 3 <= point.x() <= button.right() + 3
             # A press on a number chooses the line; the "+", or a drag over several lines, comments on them.
             if chosen and (on_button or chosen[0] != chosen[1]):
@@ -299,6 +314,9 @@ class Pointer:
             text = renamed if part == NAME else _TIPS[part]
         else:
             text = _TIPS.get(hunkbar.part_at(self._view, point), "")
+            place = self._place_at(point)
+            if not text and place >= 0 and gutter.in_column(self._view, point.x()):
+                text = gutter.words_at(self._view, place)
             if not text and self.comment_place >= 0 and point.x() < self._view.columns.half(self.comment_side).numbers:
                 text = "Comment on this line; drag for several (C)" if self._in_gutter(point.x()) else ""
         if text:

@@ -14,6 +14,7 @@ from posthog_code.ui.diff.columns import Columns, make_columns
 from posthog_code.ui.diff.geometry import Geometry, Heights
 from posthog_code.ui.diff.header import HeaderState
 from posthog_code.ui.diff.layouts import LineLayouts
+from posthog_code.ui.diff.marks import Gutter
 from posthog_code.ui.diff.rows import make_places
 from posthog_code.ui.diff.spots import Spot, row_of, spot_of
 from posthog_code.ui.diff.syntax import Syntax
@@ -51,7 +52,9 @@ class Surface(QAbstractScrollArea):
     scopeAsked = Signal()
     filterAsked = Signal()
     painted = Signal()
-
+    signPressed = Signal(str, str, int)
+    """Path, side and line of a mark that tells of production."""
+    turnPressed = Signal(int)
     cursorMoved = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -67,6 +70,7 @@ class Surface(QAbstractScrollArea):
         self.hover_part = ""
         """The button of the floating bar below the pointer."""
         self.comments: tuple[Comment, ...] = ()
+        self.gutter = Gutter()
         self._split = self._wrap = False
         self._highest = self._counted_hunks = self._known_files = 0
         self._viewed: Mapping[str, bool] = {}

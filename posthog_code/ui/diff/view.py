@@ -11,12 +11,13 @@ from PySide6.QtWidgets import QWidget
 
 from posthog_code.domain.diff_index import DiffIndex, Row
 from posthog_code.domain.review import Comment
-from posthog_code.ui.diff import accessible, hunkbar
+from posthog_code.ui.diff import accessible, gutter, hunkbar
 from posthog_code.ui.diff.cards import CardLayer
 from posthog_code.ui.diff.comments import CommentDraft
 from posthog_code.ui.diff.finder import Finder
 from posthog_code.ui.diff.header import paint_header
 from posthog_code.ui.diff.keys import Keys
+from posthog_code.ui.diff.marks import Gutter
 from posthog_code.ui.diff.painter import RowPainter
 from posthog_code.ui.diff.pointer import Pointer
 from posthog_code.ui.diff.selecting import Selecting
@@ -76,6 +77,12 @@ class DiffView(Surface):
     def set_comments(self, comments: Iterable[Comment]) -> None:
         self.cards.set_comments(comments)
         self.viewport().update()
+
+    def set_gutter(self, marks: Gutter) -> None:
+        """What stands left of the line numbers."""
+        if marks != self.gutter:
+            self.gutter = marks
+            self.viewport().update()
 
     def set_drafts(self, drafts: Iterable[CommentDraft]) -> None:
         """Editors that were open when the view was last shown."""
@@ -182,8 +189,9 @@ class DiffView(Surface):
 
     def _paint_line_extras(self, p: QPainter, place: int, y: int, height: int) -> None:
         look = theme()
+        gutter.paint(p, self, place, y, height)
         if self.pointer.comment_place == place:
-            box = self.columns.button(self.pointer.comment_side, y, height)
+            box = gutter.button(self, place, self.pointer.comment_side, y, height)
             p.save()
             p.setRenderHint(QPainter.RenderHint.Antialiasing)
             p.setPen(Qt.PenStyle.NoPen)

@@ -38,6 +38,9 @@ def button_colors(look: Theme, kind: str, part: _Part) -> tuple[QColor | None, Q
     if kind == "primary":
         fill = look.color("accent.active" if part.down else "accent.hover" if part.hover else "accent.default")
         return fill, fill, look.color("accent.on"), look.color("accent.on")
+    if kind == "link":
+        words = look.color("text.primary" if part.hover or part.down else "accent.text")
+        return None, None, words, words
     if kind == "ghost":
         name = (
             "surface.active" if part.down else "surface.selected" if part.on else "surface.hover" if part.hover else ""
@@ -55,7 +58,7 @@ def button_colors(look: Theme, kind: str, part: _Part) -> tuple[QColor | None, Q
 
 
 class Button(QAbstractButton):
-    """A button with words: `kind` is "primary", "default", "ghost" or "danger", `size` is "sm", "md" or "lg".
+    """A button with words: `kind` is "primary", "default", "ghost", "danger" or "link", `size` is "sm", "md" or "lg".
 
     `keys` stand in the tooltip, and on the button as caps with `show_keys`.
     """
@@ -140,7 +143,8 @@ class Button(QAbstractButton):
         return width
 
     def sizeHint(self) -> QSize:
-        return QSize(self.content_width() + 2 * _SIDES[self._size], theme().size(_HEIGHTS[self._size]))
+        side = 0 if self._kind == "link" else _SIDES[self._size]
+        return QSize(self.content_width() + 2 * side, theme().size(_HEIGHTS[self._size]))
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()

@@ -16,6 +16,8 @@ from posthog_code.ui.kit.popup import MenuItem
 from posthog_code.ui.theme import theme
 from posthog_code.ui.theme.icons import paint_icon
 
+_NOTE_GAP = 5
+
 
 class Switch(QAbstractButton):
     """On or off, at once. `toggled` is Qt's own signal."""
@@ -141,7 +143,7 @@ class Segmented(QWidget):
 
     def set_current(self, item_id: str) -> None:
         self._current = item_id
-        words = next((item.text or item.detail for item in self._items if item.id == item_id), "")
+        words = next((f"{one.text or one.detail} {one.note}".strip() for one in self._items if one.id == item_id), "")
         self.setAccessibleName(f"{self._name}: {words}" if self._name else words)
         self.update()
 
@@ -151,8 +153,9 @@ class Segmented(QWidget):
         for item in self._items:
             words = painting.text_width(item.text, look.font("smallStrong")) if item.text else 0
             icon = look.px(15) if item.icon else 0
-            side = 9 if item.text else 7
-            widths.append(max(24, words + icon + (5 if words and icon else 0) + 2 * side))
+            note = _note_width(item)
+            side = (7 if note else 9) if item.text else 7
+            widths.append(max(24, words + icon + (5 if words and icon else 0) + note + 2 * side))
         return widths
 
     def sizeHint(self) -> QSize:
@@ -217,10 +220,20 @@ class Segmented(QWidget):
                 font = look.font("smallStrong" if on else "small")
                 width = painting.text_width(item.text, font) if item.text else 0
                 side = look.px(15) if item.icon else 0
-                x = rect.center().x() - (width + side + (5 if width and side else 0)) / 2
+                note = _note_width(item)
+                x = rect.center().x() - (width + side + (5 if width and side else 0) + note) / 2
                 if side:
                     box = QRectF(round(x), round(rect.center().y() - side / 2), side, side)
                     paint_icon(painter, box, item.icon, words)
                     x += side + 5
                 if width:
                     painting.text(painter, QRectF(x, rect.top(), width, rect.height()), item.text, font, words)
+                if note:
+                    box = QRectF(x + width + _NOTE_GAP, rect.top(), note, rect.height())
+                    painting.text(painter, box, item.note, look.font("small", tabular=True), look.color("text.muted"))
+
+
+def _note_width(item: MenuItem) -> int:
+    """Room for the muted figure after a word."""
+    font = theme().font("small", tabular=True)
+    return painting.text_width(item.note, font) + _NOTE_GAP if item.note and item.text else 0

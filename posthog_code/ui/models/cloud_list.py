@@ -10,7 +10,7 @@ from posthog_code.domain.cloud_lists import CloudFilter, CloudWord
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import Task, TaskPhase, Workspace
-from posthog_code.domain.text import age
+from posthog_code.domain.text import ago
 from posthog_code.ui.models.task_view import Attention, TaskView, cloud_view
 
 FILTERS = {
@@ -145,7 +145,7 @@ def pull_request_number(url: str) -> str:
 
 def seen_words(state: AppState, at: float, now: float) -> str:
     """How old what is known is, while the cloud cannot be asked."""
-    return f"seen {age(max(0.0, now - at))} ago" if at else "not seen yet"
+    return f"seen {ago(max(0.0, now - at))}" if at else "not seen yet"
 
 
 def waiting(state: AppState, limit: int = 5) -> Sequence[CloudTask]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posthog_code.domain.agent import AgentStatus
+from posthog_code.domain.agent import AgentStatus, usual_agent
+from posthog_code.domain.ids import RepositoryId
 from posthog_code.domain.session import AgentCommand, Session
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import Repository
@@ -53,11 +54,7 @@ def agent_items(state: AppState) -> list[MenuItem]:
 
 def default_agent(state: AppState) -> str:
     """The chosen one when it is there, else the first that is ready, else the first that is installed."""
-    usable = [info for info in state.agents if info.status is not AgentStatus.NOT_INSTALLED]
-    if not state.agents or any(info.spec.id == state.settings.default_agent for info in usable):
-        return state.settings.default_agent
-    ready = [info for info in usable if info.status is AgentStatus.READY]
-    return next((info.spec.id for info in [*ready, *usable]), "")
+    return usual_agent(state.agents, state.settings.default_agent)
 
 
 def mode_items(state: AppState, agent_id: str, current: str) -> tuple[list[MenuItem], str]:
@@ -121,3 +118,11 @@ def workspace_words(repository: Repository, local: bool) -> str:
             "and nothing is cleaned up."
         )
     return "A new worktree and branch are made for this task. Your own checkout stays as it is."
+
+
+def usual_repository(state: AppState) -> RepositoryId | None:
+    """That of the task that was made last, else the first one."""
+    for task in state.visible_tasks():
+        if task.repository_id in state.repositories:
+            return task.repository_id
+    return next(iter(state.repositories), None)

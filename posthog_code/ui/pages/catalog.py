@@ -8,12 +8,13 @@ from functools import partial
 from posthog_code.ui.models.palette import SettingEntry
 from posthog_code.ui.nav import Nav
 
-GENERAL, AGENTS, REPOSITORIES, ACCOUNT = "general", "agents", "repositories", "account"
+GENERAL, AGENTS, REPOSITORIES, ACCOUNT, SIGNALS = "general", "agents", "repositories", "account", "signals"
 PAGES = {
     GENERAL: ("General", "ph.sliders-horizontal"),
     AGENTS: ("Agents", "ph.robot"),
     REPOSITORIES: ("Repositories", "ph.folder-simple"),
     ACCOUNT: ("Cloud account", "ph.cloud"),
+    SIGNALS: ("Signals", "ph.tray"),
 }
 
 
@@ -46,9 +47,26 @@ SETTINGS = (
     Setting("default_mode", AGENTS, "Mode for new tasks", "What the agent may do before it asks", "permission plan"),
     Setting("custom_agent", AGENTS, "Add a custom agent", "Any program that speaks the Agent Client Protocol"),
     Setting("repositories", REPOSITORIES, "Repositories", "Set-up script, branch prefix", "setup install remove"),
+    Setting("posthog_mcp", REPOSITORIES, "PostHog tools for agents", "For each repository, on or off", "mcp server"),
+    Setting("require_coverage", REPOSITORIES, "Instrumentation check", "Before a pull request", "coverage qa events"),
     Setting("account", ACCOUNT, "Cloud account", "Sign in to PostHog, or out", "login logout api key oauth region"),
     Setting("organization", ACCOUNT, "Organization", "The one that PostHog works with too"),
     Setting("project", ACCOUNT, "Project", "Its tasks are listed beside your own; remembered for each account"),
+    Setting(
+        "priority_weights",
+        SIGNALS,
+        "Weights of the ranking",
+        "A factor with twice the number counts twice as much; 0 leaves it out",
+        "priority inbox score people severity trend urgent",
+    ),
+    Setting(
+        "code_context",
+        SIGNALS,
+        "Tell agents about flags and events",
+        "What those in the code mean in production, when a task starts from a report",
+        "enrichment context",
+    ),
+    Setting("sources", SIGNALS, "Sources of reports", "Errors, recordings and tickets; chosen in PostHog", "inbox"),
     Setting("cloud_filter", ACCOUNT, "Cloud tasks in the list", "Whose tasks the sidebar shows", "filter mine team"),
 )
 

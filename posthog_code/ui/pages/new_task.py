@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QKeySequence, QPainter, QPaintEvent, QResizeEvent, QShortcut
@@ -11,9 +12,9 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 from posthog_code.domain.cloud_lists import remote_name
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import RepositoryId, TaskId
+from posthog_code.domain.report_prompt import ReportTask
 from posthog_code.domain.state import Topic
 from posthog_code.domain.task import Repository, TaskDraft, Workspace
-from posthog_code.ports.git import Branch
 from posthog_code.ui.cloud.new_task import WORDS, CloudSide
 from posthog_code.ui.cloud.problem_bar import ProblemBar
 from posthog_code.ui.cloud.waiting_list import CloudWaiting
@@ -36,13 +37,16 @@ from posthog_code.ui.models.new_task import (
     model_items,
     repository_items,
     script_items,
+    usual_repository,
     workspace_words,
 )
 from posthog_code.ui.nav import Place
 from posthog_code.ui.pages.add_repository import AddRepository
 from posthog_code.ui.pages.first_run import FirstRun
+from posthog_code.ui.pages.known_branches import KnownBranches
 from posthog_code.ui.pages.option_grid import OptionGrid
 from posthog_code.ui.pages.prompt_box import PromptBox
+from posthog_code.ui.pages.suggestions import FromSignals, ReportLink
 from posthog_code.ui.theme import theme
 
 _DRAFT_MS = 400
@@ -58,7 +62,9 @@ class NewTaskPage(QWidget):
         self.setAccessibleName("New task")
         self._ctx = ctx
         self._repository_id: RepositoryId | None = None
-        self._branches: dict[RepositoryId, tuple[Branch, ...]] = {}
+        self._branches = KnownBranches(ctx, self)
+        self._branches.arrived.connect(self._on_branches)
+        self._branches.failed.connect(self._on_no_branches)
         self._stale = False
         self._adding = False
         self._was_in_cloud = False
@@ -95,6 +101,9 @@ class NewTaskPage(QWidget):
         self.cloud.changed.connect(self._on_cloud)
         self.problem.opened.connect(self.cloud.choices.ask_again)
         self.waiting = CloudWaiting(ctx, self)
+        self.signals = FromSignals(ctx, self)
+        self.signals.used.connect(self.use_report)
+        self.link = ReportLink(ctx, self)
         self._build()
         self._draft = QTimer(self)
         self._draft.setSingleShot(True)
@@ -126,7 +135,9 @@ class NewTaskPage(QWidget):
         column.addWidget(self._title)
         column.addSpacing(6)
         column.addWidget(self._first)
-        column.addSpacing(12)
+        column.addSpacing(6)
+        column.addWidget(self.link)
+        column.addSpacing(6)
         column.addWidget(self.prompt)
         column.addSpacing(12)
         column.addWidget(self.grid)
@@ -136,6 +147,7 @@ class NewTaskPage(QWidget):
         column.addLayout(hint)
         column.addSpacing(8)
         column.addWidget(self.problem)
+        column.addWidget(self.signals)
         column.addWidget(self.waiting)
         column.addStretch(1)
         self._body = QWidget(self)
@@ -157,6 +169,8 @@ class NewTaskPage(QWidget):
         if place.repository_id is not None:
             self._repository_id = place.repository_id
         self.refresh()
+        if place.report_id:
+            self.use_report(place.report_id)
         if self._ctx.state.repositories:
             self.prompt.editor.setFocus()
         else:
@@ -168,12 +182,13 @@ class NewTaskPage(QWidget):
         state = self._ctx.state
         repositories = state.repositories
         if self._repository_id not in repositories:
-            self._repository_id = self._usual_repository()
+            self._repository_id = usual_repository(state)
         none = not repositories
         self._first.setVisible(none)
         self._show_first_run(none)
         self.prompt.setVisible(not none)
         self.grid.setVisible(not none)
+        self.link.setVisible(bool(self.link.report_id) and not none)
         self._title.setText("Add a repository" if none else "What should change?")
         self.adder.set_cancellable(not none)
         self.adder.setVisible(none or self._adding)
@@ -181,6 +196,7 @@ class NewTaskPage(QWidget):
         self._hint_icon.setVisible(not none)
         self.grid.offer_cloud(state.account.signed_in)
         self.waiting.refresh()
+        self.signals.refresh()
         if not self.in_cloud:
             self.grid.repository.set_items(repository_items(state), self._repository_id or "")
             agents, current = agent_items(state), self.agent.current()
@@ -200,14 +216,6 @@ class NewTaskPage(QWidget):
             if on:
                 self.first_run.refresh()
 
-    def _usual_repository(self) -> RepositoryId | None:
-        """That of the task that was made last, else the first one."""
-        state = self._ctx.state
-        for task in state.visible_tasks():
-            if task.repository_id in state.repositories:
-                return task.repository_id
-        return next(iter(state.repositories), None)
-
     def _repository(self) -> Repository | None:
         return self._ctx.state.repositories.get(self._repository_id) if self._repository_id else None
 
@@ -223,37 +231,25 @@ class NewTaskPage(QWidget):
         if repository is None:
             return
         local = self.workspace is Workspace.LOCAL
-        known = self._branches.get(repository.id, ())
+        known = self._branches.of(repository.id)
         self.grid.show_branches(branch_items(known, repository, self._ctx.now()), repository.default_branch, local)
         run = RUN if self._ctx.state.settings.run_setup else SKIP
         self.grid.show_script(script_items(repository, local), run, local)
         self._hint.setText(workspace_words(repository, local))
         self._hint.set_token("status.waiting" if local else "text.muted")
-        if repository.id not in self._branches:
-            self._load_branches(repository.id)
 
     def _on_cloud(self) -> None:
         if self.in_cloud:
             self._show_repository()
             self._show_modes()
 
-    def _load_branches(self, repository_id: RepositoryId) -> None:
-        def loaded(branches: Sequence[Branch]) -> None:
-            self._branches[repository_id] = tuple(branches)
-            if repository_id == self._repository_id:
-                self._show_repository()
+    def _on_branches(self, repository_id: str) -> None:
+        if repository_id == self._repository_id:
+            self._show_repository()
 
-        def failed(error: UserError) -> None:
-            if repository_id == self._repository_id:
-                self._on_error(error)
-
-        self._branches[repository_id] = ()
-        self._ctx.actions.start(
-            f"branches {repository_id}",
-            lambda: self._ctx.services.repositories.branches(repository_id),
-            on_done=loaded,
-            on_error=failed,
-        )
+    def _on_no_branches(self, repository_id: str, error: UserError) -> None:
+        if repository_id == self._repository_id:
+            self._on_error(error)
 
     @property
     def workspace(self) -> Workspace:
@@ -278,6 +274,19 @@ class NewTaskPage(QWidget):
         self.model.setVisible(bool(models))
 
     # what a person does
+
+    def use_report(self, report_id: str) -> None:
+        """The prompt that a report makes, in place of what is there; the task will be linked to it."""
+        self.link.use(report_id, self.prompt, self._take_place)
+
+    def _take_place(self, draft: ReportTask) -> None:
+        """Work where the report says."""
+        if self.in_cloud:
+            self.cloud.repository = draft.repository or self.cloud.repository
+            self._show_repository()
+        elif draft.repository_id is not None:
+            self._repository_id = draft.repository_id
+            self.refresh()
 
     def start(self) -> None:
         """Makes the task and shows it at once; its worktree comes up behind it."""
@@ -307,6 +316,8 @@ class NewTaskPage(QWidget):
             model=self.model.current() if self.model.isVisibleTo(self) else "",
             run_setup=self.grid.script.current() != SKIP,
             attachments=self.prompt.attachments(),
+            title=self.link.task_title,
+            report_id=self.link.report_id,
         )
         return lambda: self._ctx.services.tasks.create(draft)
 
@@ -318,12 +329,15 @@ class NewTaskPage(QWidget):
             model=self.model.current() if self.model.isVisibleTo(self) else "",
             attachments=self.prompt.attachments(),
         )
+        if self.link.report_id:
+            draft = replace(draft, report_id=self.link.report_id, title=self.link.task_title)
         return lambda: self._ctx.services.cloud.create(draft)
 
     def _on_created(self, task_id: TaskId) -> None:
         self.prompt.editor.blockSignals(True)
         self.prompt.clear()
         self.prompt.editor.blockSignals(False)
+        self.link.clear()
         self._on_text(keep=False)
         self._ctx.nav.open_task(task_id, "conversation")
         self._ctx.commands.run("composer.focus")
@@ -404,6 +418,8 @@ class NewTaskPage(QWidget):
         kinds = {topic.kind for topic in topics}
         if "cloud" in kinds and self.isVisible():
             self.waiting.refresh()
+        if kinds & {"inbox", "task", "tasks"} and self.isVisible():
+            self.signals.refresh()
         if kinds & {"repositories", "agents", "settings", "account"}:
             if self.isVisible():
                 self.refresh()
@@ -415,6 +431,7 @@ class NewTaskPage(QWidget):
             self.refresh()
         else:
             self.waiting.refresh()
+            self.signals.refresh()
 
     def hideEvent(self, event: object) -> None:
         if self._draft.isActive():

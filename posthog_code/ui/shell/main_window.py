@@ -15,7 +15,7 @@ from posthog_code.domain.state import Topic
 from posthog_code.domain.task import TaskPhase
 from posthog_code.ui.commands import Command
 from posthog_code.ui.context import UiContext
-from posthog_code.ui.nav import NEW_TASK, SETTINGS, TASK, Place
+from posthog_code.ui.nav import INBOX, NEW_TASK, SETTINGS, TASK, Place
 from posthog_code.ui.preload import preload
 from posthog_code.ui.shell.cloud_commands import entries
 from posthog_code.ui.shell.frame import Frame
@@ -38,7 +38,9 @@ _FRAME, _TITLE_BAR = 8, 40
 _PAGES = {
     NEW_TASK: ("posthog_code.ui.pages.new_task", "NewTaskPage"),
     SETTINGS: ("posthog_code.ui.pages.settings", "SettingsPage"),
+    INBOX: ("posthog_code.ui.pages.inbox.page", "InboxPage"),
 }
+_TITLES = {NEW_TASK: "New task", SETTINGS: "Settings", INBOX: "Inbox"}
 
 
 _LATER = (
@@ -212,7 +214,7 @@ class MainWindow(QMainWindow):
     def _show_title(self) -> None:
         place = self._ctx.nav.place
         task = self._ctx.state.tasks.get(place.task_id) if place.task_id else None
-        words = task.title if task else {NEW_TASK: "New task", SETTINGS: "Settings"}.get(place.page, "")
+        words = task.title if task else _TITLES.get(place.page, "")
         self.setWindowTitle(f"{words} — {_TITLE}" if words else _TITLE)
 
     def _on_changed(self, topics: frozenset[Topic]) -> None:
@@ -288,6 +290,9 @@ class MainWindow(QMainWindow):
         from posthog_code.ui.shell.key_list import KeyList, command_sections
 
         shown = self.task_page.panels_in_view() if self._ctx.nav.place.page == TASK else []
+        page = self._pages.get(self._ctx.nav.place.page)
+        if page is not None and page is not self.task_page:
+            shown = [(page.accessibleName(), page)]
         own = [(title, list(panel.KEYS)) for title, panel in shown if hasattr(panel, "KEYS")]
         KeyList(self, [*own, *command_sections(self._ctx.commands.all())]).open()
 

@@ -44,6 +44,7 @@ SIDE_PANELS = (
         "posthog_code.ui.panels.pull_request",
         "PullRequestPanel",
     ),
+    PanelSpec("signals", "Signals", "ph.activity", "Ctrl+Shift+S", "posthog_code.ui.panels.signals", "SignalsPanel"),
 )
 
 

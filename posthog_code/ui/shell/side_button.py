@@ -35,6 +35,7 @@ class SideButton(QAbstractButton):
         self._icon_token, self._text_token = icon_token, text_token
         self._rail = False
         self._count = 0
+        self._plain = False
         self.setText(text)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
@@ -48,10 +49,10 @@ class SideButton(QAbstractButton):
         self.updateGeometry()
         self.update()
 
-    def set_count(self, count: int) -> None:
-        """How many wait, in a badge at the right; none for 0."""
-        if count != self._count:
-            self._count = count
+    def set_count(self, count: int, *, plain: bool = False) -> None:
+        """How many wait, in a badge at the right, or as a quiet figure; none for 0."""
+        if (count, plain) != (self._count, self._plain):
+            self._count, self._plain = count, plain
             self.setAccessibleName(f"{self.text()}, {count}" if count else self.text())
             self.update()
 
@@ -99,7 +100,7 @@ class SideButton(QAbstractButton):
                 painter, QRectF(x, round(rect.center().y() - side / 2), side, side), self._icon, look.color(mark)
             )
             if self._rail:
-                if self._count:
+                if self._count and not self._plain:
                     dot = QRectF(x + side - 5, round(rect.center().y() - side / 2) - 3, 8, 8)
                     painting.rounded(painter, dot, 4, look.color("badge.needs"))
                 return
@@ -108,7 +109,11 @@ class SideButton(QAbstractButton):
                 size = badge_size(told)
                 place = QRectF(rect.width() - size.width() - 8, 0, size.width(), size.height())
                 place.moveTop(round((rect.height() - size.height()) / 2))
-                paint_badge(painter, place, told, "needs")
+                if self._plain:
+                    font = look.font("small", tabular=True)
+                    painting.text(painter, place, told, font, look.color("text.muted"), painting.RIGHT)
+                else:
+                    paint_badge(painter, place, told, "needs")
             keys = keycaps_width(self._keys) if self._keys and self._style != "nav" else 0
             words = QRectF(x + side + 8, 0, rect.width() - x - side - 8 - keys - 12, rect.height())
             token = self._text_token or ("text.primary" if raised else "text.muted")

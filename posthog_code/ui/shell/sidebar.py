@@ -19,7 +19,7 @@ from posthog_code.ui.kit.buttons import IconButton
 from posthog_code.ui.kit.empty import EmptyState
 from posthog_code.ui.models.cloud_list import unopened
 from posthog_code.ui.models.task_list import Row, build_rows, task_ids, waiting_count
-from posthog_code.ui.nav import Place
+from posthog_code.ui.nav import INBOX, Place
 from posthog_code.ui.shell.account_button import AccountButton, link_words
 from posthog_code.ui.shell.layout_state import LayoutState
 from posthog_code.ui.shell.side_button import SideButton
@@ -56,6 +56,10 @@ class Sidebar(QWidget):
         self.needs = SideButton("Needs you", "ph.hand", self, style="nav", keys="Ctrl+Shift+Y")
         self.needs.setCheckable(True)
         self.needs.toggled.connect(self._on_needs)
+        self.inbox = SideButton("Inbox", "ph.tray", self, style="nav", keys="Ctrl+Shift+I")
+        self.inbox.setCheckable(True)
+        self.inbox.clicked.connect(self._on_inbox)
+        self.inbox.hide()
         self._nobody = EmptyState(
             "ph.hand", "Nobody waits for you.", "Questions, permissions and finished tasks gather here.", (), self
         )
@@ -94,7 +98,11 @@ class Sidebar(QWidget):
         self._top.setSpacing(6)
         self._top.addWidget(self._new)
         self._top.addWidget(self._search)
-        self._top.addWidget(self.needs)
+        places = QVBoxLayout()
+        places.setSpacing(1)
+        places.addWidget(self.needs)
+        places.addWidget(self.inbox)
+        self._top.addLayout(places)
         self._middle = QVBoxLayout()
         self._middle.setContentsMargins(_PAD, 4, 1, 0)
         self._middle.addWidget(self.list, 1)
@@ -114,7 +122,8 @@ class Sidebar(QWidget):
         box.addLayout(self._foot)
         self.setTabOrder(self._new, self._search)
         self.setTabOrder(self._search, self.needs)
-        self.setTabOrder(self.needs, self.list)
+        self.setTabOrder(self.needs, self.inbox)
+        self.setTabOrder(self.inbox, self.list)
         self.setTabOrder(self.list, self._agents)
         self.setTabOrder(self._agents, self._settings)
 
@@ -133,7 +142,7 @@ class Sidebar(QWidget):
             return
         self._rail = on
         side = 8 if on else _PAD
-        for button in (self._new, self._search, self.needs, self._agents, self.account):
+        for button in (self._new, self._search, self.needs, self.inbox, self._agents, self.account):
             button.set_rail(on)
         self._top.setContentsMargins(side, 10, side, 6)
         self._top.setSpacing(2 if on else 6)
@@ -175,6 +184,7 @@ class Sidebar(QWidget):
         ready = any(info.status is AgentStatus.READY for info in agents)
         self.account.setVisible(signed_in)
         self.cloud.setVisible(signed_in)
+        self.inbox.setVisible(signed_in)
         self._agents.setVisible(not signed_in or (bool(agents) and not ready))
         if signed_in:
             self.account.refresh()
@@ -196,6 +206,17 @@ class Sidebar(QWidget):
     def show_waiting(self) -> None:
         """Only the tasks that need a person, or all of them again."""
         self.needs.toggle()
+
+    def show_inbox_count(self, mine: int, unread: int) -> None:
+        """How many reports are for this person."""
+        self.inbox.set_count(mine, plain=True)
+        news = f", {unread} new" if unread else ""
+        if mine:
+            self.inbox.setAccessibleName(f"Inbox, {mine}{news}")
+
+    def _on_inbox(self) -> None:
+        self.inbox.setChecked(True)
+        self._ctx.nav.open_inbox()
 
     def _on_needs(self, _on: bool) -> None:
         self.refresh()
@@ -242,6 +263,7 @@ class Sidebar(QWidget):
         self._read_timer.stop()
         if self.needs.isChecked():
             self.refresh()
+        self.inbox.setChecked(place.page == INBOX)
         self.list.set_current(place.task_id)
         self._watch_reading()
 
@@ -314,5 +336,6 @@ class Sidebar(QWidget):
             foot = (self.account if self.account.isVisible() else self._agents).geometry().top() - 7
             painting.hairline(painter, 0, foot, right, foot, look.color("border.subtle"))
             side = 12 if self._rail else 0
-            y = self.needs.geometry().bottom() + 6
+            last = self.inbox if self.inbox.isVisible() else self.needs
+            y = last.geometry().bottom() + 6
             painting.hairline(painter, side, y, right - side, y, look.color("border.subtle"))

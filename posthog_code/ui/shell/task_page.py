@@ -24,7 +24,7 @@ from posthog_code.ui.theme import notifier, theme
 
 COMPACT_BELOW = 1100
 _WIDE_FROM = 1920
-_COUNT_KINDS = {"task", "tasks", "changes", "pull_request"}
+_COUNT_KINDS = {"task", "tasks", "changes", "pull_request", "code_signals"}
 
 
 class TaskPage(QWidget):
@@ -232,6 +232,13 @@ class TaskPage(QWidget):
         task = self._ctx.state.tasks.get(self._task_id) if self._task_id else None
         if panel_id == "changes" and task is not None and task.stat.files:
             return count(task.stat.files)
+        if task is None:
+            return ""
+        if panel_id == "pull_request" and (pull := self._ctx.state.pull_requests.get(task.id)) is not None:
+            return f"{pull.passed}/{len(pull.checks)}" if pull.checks else ""
+        if panel_id == "signals" and (signals := self._ctx.state.code_signals.get(task.id)) is not None:
+            asking = sum(bool(row.ask) for row in signals.rows)
+            return count(asking) if asking else ""
         return ""
 
     def _fill(self) -> None:

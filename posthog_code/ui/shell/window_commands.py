@@ -6,7 +6,7 @@ import sys
 from functools import partial
 
 from PySide6.QtCore import QObject, Qt, QTimer
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
 from posthog_code.domain.task import TaskPhase
 from posthog_code.ui.commands import Command
@@ -54,6 +54,7 @@ class WindowCommands(QObject):
             ("Ctrl+Shift+Y",),
             icon="ph.hand",
         )
+        self.add("place.inbox", "Open the inbox", lambda: nav.open_inbox(), ("Ctrl+Shift+I",), icon="ph.tray")
         self.add("window.settings", "Open the settings", lambda: nav.open_settings(), ("Ctrl+,",), icon="ph.gear-six")
         self.add("window.back", "Go back", nav.back, (_BACK,), icon="ph.arrow-left", enabled=nav.can_go_back)
         self.add(
@@ -186,6 +187,10 @@ class WindowCommands(QObject):
         regions: list[QWidget] = [self._sidebar.list]
         if self._on_task():
             regions += self._page.regions()
+        else:
+            shown = self._page.parentWidget()
+            current = shown.currentWidget() if isinstance(shown, QStackedWidget) else None
+            regions += getattr(current, "regions", list)()
         focused = QApplication.focusWidget()
         at = next(
             (n for n, region in enumerate(regions) if focused is region or (focused and region.isAncestorOf(focused))),

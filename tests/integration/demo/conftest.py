@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from demo_client import Client
+from product_client import Harbor
 
 from posthog_code.demo.repositories import make_repositories
+from posthog_code.demo.world import DemoGitHub, DemoPostHog, WorldFacts, prepare, start_github, start_posthog
 
 NOW = 1_790_000_000.0
 
@@ -43,3 +46,30 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Client]]:
         if client.process.poll() is None:
             client.process.kill()
             client.process.wait()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> WorldFacts:
+    return prepare(tmp_path_factory.mktemp("home"), time.time())
+
+
+@pytest.fixture(scope="module")
+def github(world: WorldFacts) -> Iterator[DemoGitHub]:
+    started = start_github(world.home, 0)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def cloud(world: WorldFacts, github: DemoGitHub) -> Iterator[DemoPostHog]:
+    started = start_posthog(world.home, 0, seeds=False)
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def harbor(cloud: DemoPostHog) -> Iterator[Harbor]:
+    """Project Harbor; switches are put back afterwards."""
+    yield Harbor(cloud)
+    cloud.control("DELETE", "faults")
+    cloud.control("POST", "config", {"query_pending_s": 0, "query_slow_s": 0, "mcp_refusals": 0, "older": False})

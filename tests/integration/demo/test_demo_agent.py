@@ -167,7 +167,7 @@ def test_index_the_audit_log_dies_once_and_goes_on_after_a_resume(start: Start, 
     with pytest.raises(EOFError):
         first.prompt("Index the audit log by actor")
     assert first.process.wait(5) == 137
-    assert "migrations/0003_audit_actor.sql" in changed(folder)
+    assert "migrations/0004_audit_actor.sql" in changed(folder)
     second = start(folder)
     second.session = session
     assert "result" in second.call("session/resume", {"sessionId": session, "cwd": str(folder), "mcpServers": []})

@@ -18,31 +18,12 @@ from typing import Any
 import pytest
 from cloud_client import Answer, CloudClient, CloudRun, until
 
-from posthog_code.demo.world import DemoGitHub, DemoPostHog, WorldFacts, prepare, start_github, start_posthog
+from posthog_code.demo.world import DemoGitHub, DemoPostHog, WorldFacts
 
 REDIRECT = "http://127.0.0.1:8237/callback"
 VERIFIER = "v" * 43
 FORM = "application/x-www-form-urlencoded"
 SCOPES = "user:read project:read task:read"
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> WorldFacts:
-    return prepare(tmp_path_factory.mktemp("home"), time.time())
-
-
-@pytest.fixture(scope="module")
-def github(world: WorldFacts) -> Iterator[DemoGitHub]:
-    started = start_github(world.home, 0)
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
-def cloud(world: WorldFacts, github: DemoGitHub) -> Iterator[DemoPostHog]:
-    started = start_posthog(world.home, 0, seeds=False)
-    yield started
-    started.stop()
 
 
 @pytest.fixture

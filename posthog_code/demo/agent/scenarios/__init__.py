@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from posthog_code.demo.agent.scenarios import asks, commands, faults, general, review, script, stream
+from posthog_code.demo.agent.scenarios import asks, commands, faults, general, review, script, stream, tools
 from posthog_code.demo.agent.turn import MENTION, Refused, Rejected, Turn
 
 Scenario = Callable[[Turn], None]
@@ -25,6 +25,7 @@ COMMANDS: dict[str, Scenario] = {
 }
 
 KEYWORDS: tuple[tuple[str, Scenario], ...] = (
+    (r"\bask posthog\b", tools.ask_posthog),
     (r"\bfail\b", faults.fail),
     (r"\bcrash\b", faults.crash),
     (r"\bgarbage\b", faults.garbage),

@@ -16,17 +16,25 @@ from posthog_code.ui.kit.inputs import SearchField
 from posthog_code.ui.kit.labels import Label
 from posthog_code.ui.kit.sizes import fix_size
 from posthog_code.ui.nav import Place
-from posthog_code.ui.pages.catalog import ACCOUNT, AGENTS, GENERAL, PAGES, REPOSITORIES, found
+from posthog_code.ui.pages.catalog import ACCOUNT, AGENTS, GENERAL, PAGES, REPOSITORIES, SIGNALS, found
 from posthog_code.ui.pages.settings.account import AccountSettings
 from posthog_code.ui.pages.settings.agents import AgentSettings
 from posthog_code.ui.pages.settings.general import GeneralSettings
 from posthog_code.ui.pages.settings.repositories import RepositorySettings
 from posthog_code.ui.pages.settings.rows import SettingsColumn
+from posthog_code.ui.pages.settings.signals import SignalSettings
 from posthog_code.ui.theme import theme
 from posthog_code.ui.theme.icons import paint_icon
 
 _HEAD = 52
-_MAKERS = {GENERAL: GeneralSettings, AGENTS: AgentSettings, REPOSITORIES: RepositorySettings, ACCOUNT: AccountSettings}
+_TOPICS = {"settings", "agents", "repositories", "account", "mcp"}
+_MAKERS = {
+    GENERAL: GeneralSettings,
+    AGENTS: AgentSettings,
+    REPOSITORIES: RepositorySettings,
+    ACCOUNT: AccountSettings,
+    SIGNALS: SignalSettings,
+}
 
 
 class SettingsPage(QWidget):
@@ -112,7 +120,7 @@ class SettingsPage(QWidget):
         page.refresh()  # type: ignore[attr-defined]
 
     def _on_changed(self, topics: frozenset[Topic]) -> None:
-        if self.isVisible() and {topic.kind for topic in topics} & {"settings", "agents", "repositories", "account"}:
+        if self.isVisible() and {topic.kind for topic in topics} & _TOPICS:
             self._refresh(self.page(self._current))
 
     def _on_back(self) -> None:

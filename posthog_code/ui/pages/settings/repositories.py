@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QFocusEvent
+from PySide6.QtGui import QFocusEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from posthog_code.domain.errors import UserError
@@ -14,11 +14,14 @@ from posthog_code.ui.kit.buttons import Button
 from posthog_code.ui.kit.cards import Card, Icon
 from posthog_code.ui.kit.inputs import TextField
 from posthog_code.ui.kit.labels import ElidedLabel, Label
+from posthog_code.ui.kit.toggles import Switch
 from posthog_code.ui.pages.add_repository import AddRepository
 from posthog_code.ui.pages.settings.rows import SettingRow, SettingsColumn, add_row
 from posthog_code.ui.theme import notifier, theme
 
 _SAVE_AFTER_MS = 800
+_TOOLS = "PostHog tools for agents"
+_CHECK = "Instrumentation check"
 
 
 class RepositorySettings(SettingsColumn):
@@ -37,6 +40,13 @@ class RepositorySettings(SettingsColumn):
         self.column.addLayout(self._list)
         self.finish()
         self.refresh()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """What the cards say of PostHog's tools is as old as the last call of an agent: it is looked at anew."""
+        super().showEvent(event)
+        state = self._ctx.state
+        if state.account.signed_in and any(one.posthog_mcp for one in state.repositories.values()):
+            self._ctx.actions.start("mcp.check", self._ctx.services.mcp.check)
 
     def refresh(self) -> None:
         repositories = self._ctx.state.repositories
@@ -81,6 +91,12 @@ class RepositoryCard(Card):
         self.prefix = TextField(repository.branch_prefix, self, name="Branch prefix", mono=True)
         self.prefix.setFixedWidth(220)
         add_row(self, SettingRow("Branch prefix", "Names of new branches begin with it", self.prefix, self))
+        add_row(self, self._tools_part(repository))
+        self.check = Switch(_CHECK, self)
+        self.check.setChecked(repository.require_coverage)
+        self.check.clicked.connect(self._on_check)
+        words = "A pull request needs changed routes, handlers and jobs to send an event"
+        add_row(self, SettingRow(_CHECK, words, self.check, self))
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(_SAVE_AFTER_MS)
@@ -106,7 +122,32 @@ class RepositoryCard(Card):
         column.addWidget(box)
         return part
 
+    def _tools_part(self, repository: Repository) -> QWidget:
+        control = QWidget(self)
+        row = QHBoxLayout(control)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        self.tools_word = Label("", control, font="small")
+        self.tools = Switch(_TOOLS, control)
+        self.tools.clicked.connect(self._on_tools)
+        row.addWidget(self.tools_word)
+        row.addWidget(self.tools)
+        self.tools_row = SettingRow(_TOOLS, "", control, self)
+        self._show_tools(repository)
+        return self.tools_row
+
+    def _show_tools(self, repository: Repository) -> None:
+        found = self._ctx.services.mcp.state(repository.id)
+        self.tools.setChecked(repository.posthog_mcp)
+        self.tools_word.setText(found.word)
+        self.tools_word.set_token("text.muted" if found.tone == "neutral" else f"status.{found.tone}")
+        self.tools_row.detail.setText(found.detail)
+        self.tools_row.detail.setVisible(bool(found.detail))
+        self.tools.setAccessibleDescription(f"{found.word}. {found.detail}")
+
     def refresh(self, repository: Repository) -> None:
+        self._show_tools(repository)
+        self.check.setChecked(repository.require_coverage)
         self._name.setText(repository.name)
         self._path.setText(repository.path)
         if not self.script.hasFocus() and self.script.toPlainText() != repository.setup_script:
@@ -134,6 +175,22 @@ class RepositoryCard(Card):
             if not started:
                 self._later.start()
 
+    def _on_tools(self, on: bool) -> None:
+        self._ctx.actions.start(
+            f"repository.tools {self._id}",
+            lambda: self._ctx.services.repositories.update(self._id, posthog_mcp=on),
+            on_error=self._on_not_done,
+            busy=self.tools,
+        )
+
+    def _on_check(self, on: bool) -> None:
+        self._ctx.actions.start(
+            f"repository.check {self._id}",
+            lambda: self._ctx.services.repositories.update(self._id, require_coverage=on),
+            on_error=self._on_not_done,
+            busy=self.check,
+        )
+
     def _on_text(self, _text: str) -> None:
         self._later.start()
 
@@ -144,11 +201,11 @@ class RepositoryCard(Card):
         self._ctx.actions.start(
             f"repository.remove {self._id}",
             lambda: self._ctx.services.repositories.remove(self._id),
-            on_error=self._on_not_removed,
+            on_error=self._on_not_done,
             busy=self._remove,
         )
 
-    def _on_not_removed(self, error: UserError) -> None:
+    def _on_not_done(self, error: UserError) -> None:
         self._error.setText(f"{error.title} {error.hint}".strip())
         self._error.show()
 

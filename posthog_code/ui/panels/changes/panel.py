@@ -27,6 +27,7 @@ from posthog_code.ui.panels.changes import drafts
 from posthog_code.ui.panels.changes.actions import ReviewActions, fingerprint_of
 from posthog_code.ui.panels.changes.drafts import DraftKeeper
 from posthog_code.ui.panels.changes.loader import ChangesLoader
+from posthog_code.ui.panels.changes.marks import MarksKeeper
 from posthog_code.ui.panels.changes.menus import PanelMenus
 from posthog_code.ui.panels.changes.parts import Loading, Watch
 from posthog_code.ui.panels.changes.review_bar import PreviewSheet, ReviewBar
@@ -61,6 +62,7 @@ class ChangesPanel(QWidget):
         self._loader = ChangesLoader(ctx.services.changes, ctx.actions, self)
         self._build()
         self._menus = PanelMenus(self.view, self.toolbar, self.files, self._actions, self)
+        self._marks = MarksKeeper(ctx, self.view, self)
         self._drafts = DraftKeeper(ctx, self._actions, self.view.cards.draft_texts, self)
         self._connect()
 
@@ -185,6 +187,7 @@ class ChangesPanel(QWidget):
         super().hideEvent(event)
         self._drafts.flush()
         self._watch.follow(None)
+        self._marks.follow(None)
         if self._loader.busy:
             self._loader.stop()
             self._opened = None
@@ -194,6 +197,7 @@ class ChangesPanel(QWidget):
         """Bring everything up to date; called when shown, and when task or scope change."""
         task_id = self._task_id
         self._watch.follow(task_id)
+        self._marks.follow(task_id, self._scope)
         settings = self._ctx.state.settings
         self.view.set_wrap(settings.wrap_diff)
         self.view.set_split(settings.split_diff)

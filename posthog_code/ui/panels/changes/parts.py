@@ -10,7 +10,7 @@ from posthog_code.ui.kit.empty import Skeleton
 
 
 class Watch:
-    """The one task whose files are watched; outlives the panel just long enough to let go."""
+    """The one task whose files, and what they mean, are watched; outlives the panel just long enough to let go."""
 
     def __init__(self, ctx: UiContext) -> None:
         self._ctx = ctx
@@ -19,10 +19,12 @@ class Watch:
     def follow(self, task_id: TaskId | None) -> None:
         if task_id == self._task_id:
             return
-        if self._task_id is not None:
-            self._ctx.services.changes.unwatch(self._task_id)
-        if task_id is not None:
-            self._ctx.services.changes.watch(task_id)
+        services = self._ctx.services
+        for watched in (services.changes, services.code_signals):
+            if self._task_id is not None:
+                watched.unwatch(self._task_id)
+            if task_id is not None:
+                watched.watch(task_id)
         self._task_id = task_id
 
 

@@ -110,6 +110,7 @@ class ConversationPanel(QWidget):
         self.composer.keyForCard.connect(self._composer_key)
         self.composer.escapePressed.connect(self._composer_escape)
         self.ctx.bridge.changed.connect(self._on_changed)
+        self.ctx.nav.turn_asked.connect(self._show_turn)
         register_commands(
             self.ctx.commands,
             self,
@@ -353,6 +354,10 @@ class ConversationPanel(QWidget):
             self.ctx.toasts.show("Press Esc again to stop the agent", "", "info", (), STOP_AGAIN_MS / 1000)
 
     # -- the latest
+
+    def _show_turn(self, task_id: TaskId, number: int) -> None:
+        if task_id == self.view.task_id and self.isVisible():
+            self.stream.go_to_turn(number)
 
     def jump_to_latest(self) -> None:
         self.stream.stick_to_bottom()

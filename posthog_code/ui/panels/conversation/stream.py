@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFocusEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QWidget
 
-from posthog_code.domain.transcript import ToolCall
+from posthog_code.domain.transcript import ToolCall, UserMessage
 from posthog_code.ui.kit.virtual_list import VirtualList
 from posthog_code.ui.panels.conversation.row_base import Row
 from posthog_code.ui.panels.conversation.row_permission import PermissionRow
@@ -102,6 +102,17 @@ class StreamView(VirtualList):
                 self.go_to(self.source.key(row), row)
                 return
             row += by
+
+    def go_to_turn(self, number: int) -> None:
+        """To the message that a turn began with."""
+        items = self.view.transcript.items
+        for row in range(self.source.count()):
+            block = self.source.block(row)
+            message = items[block.first] if block.kind == "user" and 0 <= block.first < len(items) else None
+            first = block.kind == "prompt" and number == 1
+            if first or (isinstance(message, UserMessage) and message.turn == number):
+                self.go_to(block.key, row)
+                return
 
     def go_to(self, key: str, row: int) -> None:
         self.view.current = key

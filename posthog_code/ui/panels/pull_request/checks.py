@@ -10,8 +10,8 @@ from posthog_code.domain.pull_request import Check, CheckState, PullRequest
 from posthog_code.ui.kit.buttons import Button, IconButton
 from posthog_code.ui.kit.cards import Icon
 from posthog_code.ui.kit.labels import ElidedLabel, Label, StateLabel
+from posthog_code.ui.kit.rows import Row, RowList
 from posthog_code.ui.panels.pull_request.log_block import LogBlock
-from posthog_code.ui.panels.pull_request.parts import Row, RowList
 from posthog_code.ui.panels.pull_request.words import CHECK_GLYPHS, CHECK_WORDS, check_time
 from posthog_code.ui.theme import theme
 

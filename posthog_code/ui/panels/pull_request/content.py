@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from posthog_code.domain.check_rollup import blockers, checks_tile, is_open, merge_tile, review_tile
+from posthog_code.domain.code_signals import CodeSignals
 from posthog_code.domain.errors import NotSignedIn, UserError
 from posthog_code.domain.pull_request import CheckState, PullRequest
 from posthog_code.domain.task import Step, StepState, Task
@@ -16,8 +17,10 @@ from posthog_code.ui.kit.cards import Banner, Card, CardHead, Icon, Surface
 from posthog_code.ui.kit.chips import Badge
 from posthog_code.ui.kit.empty import EmptyState, Skeleton
 from posthog_code.ui.kit.labels import ElidedLabel, Label
+from posthog_code.ui.kit.rows import SectionHead
+from posthog_code.ui.panels.pull_request import production
 from posthog_code.ui.panels.pull_request.checks import CheckRow, ChecksList, check_key
-from posthog_code.ui.panels.pull_request.parts import Counts, SectionHead, TileRow
+from posthog_code.ui.panels.pull_request.parts import Counts, TileRow
 from posthog_code.ui.panels.pull_request.reviews import ResolvedList, ReviewsList, ThreadCard
 from posthog_code.ui.panels.pull_request.sign_in import SignInCard
 from posthog_code.ui.panels.pull_request.words import STATE_BADGES, ago, clock, opened
@@ -36,6 +39,7 @@ class Content(QWidget):
     dismiss = Signal()
     refresh = Signal()
     send_all = Signal()
+    show_signals = Signal()
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Content(QWidget):
         opened: dict[str, str | None],
         unfolded: bool,
         now: float,
+        signals: CodeSignals | None = None,
     ) -> None:
         super().__init__()
         self._task, self._now = task, now
@@ -65,6 +70,8 @@ class Content(QWidget):
             self._add_trouble(pull, problem)
             self._add_head(pull)
             self._add_checks(pull, opened, unfolded)
+            if signals is not None and is_open(pull):
+                self._add_production(signals)
             self._add_reviews(pull)
             self._add_threads(pull)
             self.column.addStretch(1)
@@ -236,6 +243,14 @@ class Content(QWidget):
             hints.append(pull.cut)
         if hints:
             self.column.addWidget(Label(" ".join(hints), self, font="small", token="text.muted", wrap=True))
+
+    def _add_production(self, signals: CodeSignals) -> None:
+        told = production.lines(signals)
+        if told:
+            self.column.addWidget(SectionHead("In production", "what the changed code meets today", self))
+            rows = production.ProductionList(told, self)
+            rows.opened.connect(self.show_signals)
+            self.column.addWidget(rows)
 
     def _add_reviews(self, pull: PullRequest) -> None:
         self.column.addWidget(SectionHead("Reviews", "" if pull.reviews else "none yet", self))

@@ -25,7 +25,7 @@ from posthog_code.ui.panels.pull_request.sign_in import SignInCard
 from posthog_code.ui.panels.pull_request.words import PULL_REQUEST_KEYS
 from posthog_code.ui.theme import notifier
 
-_KINDS = ("pull_request", "publish", "task", "changes")
+_KINDS = ("pull_request", "publish", "task", "changes", "code_signals")
 
 
 class PullRequestPanel(QWidget):
@@ -127,6 +127,7 @@ class PullRequestPanel(QWidget):
         made_from = (
             task_id, pull, steps, problem, pulls.loaded(task_id), creating, dict(self._opened),
             self._unfolded, int(now // 60), stat, self._keyring, pulls.unpushed(task_id),
+            state.code_signals.get(task_id),
         )  # fmt: skip
         if made_from == self._shown:
             return
@@ -144,6 +145,7 @@ class PullRequestPanel(QWidget):
             opened=self._opened,
             unfolded=self._unfolded,
             now=now,
+            signals=state.code_signals.get(task_id),
         )
         self._connect(content)
         had_focus = self.content is not None and self.content.isAncestorOf(self.focusWidget() or self)
@@ -179,6 +181,7 @@ class PullRequestPanel(QWidget):
             content.checks.toggled.connect(self._toggle)
             content.checks.unfold.connect(self._unfold)
         content.send_all.connect(self._send_all)
+        content.show_signals.connect(self._show_signals)
         for card in content.threads:
             card.send.connect(self._send_thread)
             card.browse.connect(self._browse)
@@ -312,6 +315,10 @@ class PullRequestPanel(QWidget):
     def _browse(self, url: str) -> None:
         if url.startswith(("https://", "http://")):
             platform.open_url(url)
+
+    def _show_signals(self) -> None:
+        if self._task_id is not None:
+            self._ctx.nav.open_task(self._task_id, "signals")
 
     def _show_diff(self, thread: ReviewThread) -> None:
         if self._task_id is not None:

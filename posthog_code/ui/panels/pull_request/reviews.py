@@ -12,7 +12,7 @@ from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.buttons import Button
 from posthog_code.ui.kit.cards import Icon
 from posthog_code.ui.kit.labels import AVATAR_TONES, Avatar, ElidedLabel, Label
-from posthog_code.ui.panels.pull_request.parts import Row, RowList
+from posthog_code.ui.kit.rows import Row, RowList
 from posthog_code.ui.panels.pull_request.words import REVIEW_WORDS, ago
 from posthog_code.ui.theme import theme
 

@@ -45,20 +45,22 @@ class Sender(QObject):
 
 
 class Following:
-    """The one task whose pull request is kept fresh. Outlives the panel by as long as it takes to stop."""
+    """The one task whose pull request, and what its code meets in production, are kept fresh. Outlives the panel by as
+    long as it takes to stop."""
 
     def __init__(self, ctx: UiContext) -> None:
-        self._pulls = ctx.services.pull_requests
+        self._watched = (ctx.services.pull_requests, ctx.services.code_signals)
         self._task_id: TaskId | None = None
 
     def follow(self, task_id: TaskId | None) -> None:
         if task_id == self._task_id:
             return
         before, self._task_id = self._task_id, task_id
-        if before is not None:
-            self._pulls.unwatch(before)
-        if task_id is not None:
-            self._pulls.watch(task_id)
+        for watched in self._watched:
+            if before is not None:
+                watched.unwatch(before)
+            if task_id is not None:
+                watched.watch(task_id)
 
     def stop(self) -> None:
         self.follow(None)

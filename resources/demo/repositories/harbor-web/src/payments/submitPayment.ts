@@ -1,3 +1,5 @@
+import posthog from 'posthog-js';
+import { report, track } from '../analytics';
 import { gateway } from '../gateway';
 import type { Cart, Charge } from '../types';
 import { retry } from './legacyRetry';
@@ -9,5 +11,13 @@ export async function submitPayment(cart: Cart, attempt = 1): Promise<Charge> {
     return { id: 'free', cents: 0, status: 'settled' };
   }
   const key = `${cart.id}-${Date.now()}-${attempt}`;
-  return retry(() => gateway.charge(cart, key), 3);
+  const times = posthog.isFeatureEnabled('checkout-retry-v2') ? 3 : 1;
+  try {
+    const charge = await retry(() => gateway.charge(cart, key), times);
+    track('payment_submitted', { cents: charge.cents, status: charge.status });
+    return charge;
+  } catch (error) {
+    report(error, { cart: cart.id });
+    throw error;
+  }
 }

@@ -1,12 +1,21 @@
+import posthog from 'posthog-js';
+import { track } from '../../analytics';
 import { retry } from '../../payments/legacyRetry';
 import { submitPayment } from '../../payments/submitPayment';
 import type { Cart } from '../../types';
 
+const PATIENCE_MS = 10_000;
+
 /** POST /api/checkout */
-export async function pay(request: Request): Promise<Response> {
+export async function POST(request: Request): Promise<Response> {
   const { cart } = (await request.json()) as { cart: Cart };
+  const started = Date.now();
   const charge = await submitPayment(cart);
-  return Response.json({ charge }, { status: charge.status === 'declined' ? 402 : 200 });
+  if (Date.now() - started > PATIENCE_MS) {
+    track('checkout_timed_out', { cart: cart.id });
+  }
+  const sheet = posthog.isFeatureEnabled('pay-sheet-mobile');
+  return Response.json({ charge, sheet }, { status: charge.status === 'declined' ? 402 : 200 });
 }
 
 /** POST /api/checkout/webhook: the gateway tells that a charge has settled. */

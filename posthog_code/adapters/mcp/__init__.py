@@ -1,0 +1,1 @@
+"""The proxy that lets agents use PostHog's MCP server, and the bridge for agents that only start programs."""

@@ -1,0 +1,1 @@
+"""The inbox of the stand-in: reports, their signals and artefacts, what becomes of them."""

@@ -1,0 +1,5 @@
+CREATE TABLE IF NOT EXISTS articles (
+    id INTEGER PRIMARY KEY,
+    title TEXT NOT NULL,
+    cents INTEGER NOT NULL
+);
