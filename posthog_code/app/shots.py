@@ -107,7 +107,11 @@ def _take(demo: DemoWorld, wanted: list[str], themes: list[str], size: tuple[int
             await studio.tidy()
             shown.close()
             context.bridge.close()
+            gone = asyncio.Event()
+            shown.destroyed.connect(lambda *_: gone.set())
             shown.deleteLater()
+            # Qt takes the window apart, not a collection while the next one is made.
+            await gone.wait()
 
     return loop.run(app, main)
 

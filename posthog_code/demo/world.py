@@ -24,7 +24,7 @@ POSTHOG_KEY = "phx_demo"
 """A personal API key that the stand-in PostHog takes for everything."""
 VERSION = 2
 """Of what is in a world: scenarios and reports fit the sample repositories of the same version."""
-START_LIMIT = 10.0
+START_LIMIT = 30.0
 """Seconds."""
 
 

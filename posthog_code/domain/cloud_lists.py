@@ -65,6 +65,17 @@ def remote_name(url: str) -> tuple[str, str]:
     return (host.lower(), path) if host and "/" in path else ("", "")
 
 
+def without_credentials(url: str) -> str:
+    """A git remote as others may see it: people keep tokens in theirs. "" when it cannot be told apart."""
+    if not url.lower().startswith(("http://", "https://")):
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
 def local_repository(repository: str, known: Iterable[Repository]) -> RepositoryId | None:
     """The local repository whose remote is a cloud task's `owner/name`. One on github.com goes before one elsewhere."""
     wanted = repository.strip().strip("/").lower().removesuffix(".git")

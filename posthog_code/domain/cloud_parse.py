@@ -30,16 +30,17 @@ def number(value: Any) -> int:
         digits = value.strip()
         return int(digits) if digits.isascii() and digits.removeprefix("-").isdigit() and len(digits) < 19 else 0
     if isinstance(value, int):
-        return value
+        return value if abs(value) < 2**63 else 0
     return int(value) if isinstance(value, float) and abs(value) < 2**53 else 0
 
 
 def seconds(value: Any) -> float:
-    """UNIX time of an ISO text (UTC when it names no zone) or of a number of seconds; 0.0 for anything else."""
+    """UNIX time of an ISO text (UTC when it names no zone) or of a number of seconds; 0.0 for anything else, and for what
+    is after the year 9999, which no calendar can show."""
     if isinstance(value, bool):
         return 0.0
     if isinstance(value, int | float):
-        return float(value) if 0 <= value < 4e11 else 0.0
+        return float(value) if 0 <= value < 2.5e11 else 0.0
     if not isinstance(value, str):
         return 0.0
     try:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
+from posthog_code.domain.cloud_parse import seconds
 from posthog_code.domain.code_join import ChangedCode, names_of, uses_on_changed_lines, uses_taken_out
 from posthog_code.domain.code_use import UseKind
+from posthog_code.domain.inbox_parse import decoded, real
 from posthog_code.domain.product import CodeError, EventFacts, Flag, ProductFacts
 from posthog_code.domain.text import one_line
 from posthog_code.domain.touched_code import is_product_code, passed_path
 
 NAMES, PATHS, ERRORS, SESSIONS = 200, 60, 50, 200
 """At most so many names of a kind, files, errors, and recorded sessions of one error are asked for."""
+MOST = 2**53
+"""No count is larger, whatever a server says."""
 
 EVENTS_QUERY = """
 SELECT event, count() AS volume, countIf(timestamp >= now() - INTERVAL 7 DAY) AS week,
@@ -177,31 +178,14 @@ def _name(types: Any, exceptions: Any) -> str:
 
 def _decoded(value: Any) -> Any:
     """Lists come as such, or as JSON."""
-    if isinstance(value, str) and value[:1] in ("[", "{"):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return list(value) if isinstance(value, tuple) else value
+    return list(value) if isinstance(value, tuple) else decoded(value)
 
 
 def _whole(value: Any) -> int:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return 0
-    return int(number) if math.isfinite(number) and number > 0 else 0
+    """A count or a line; databases give large ones as digits."""
+    return int(min(max(real(value), 0.0), MOST))
 
 
 def _time(value: Any) -> float:
     """UNIX seconds of what a server calls a time; 0.0 when it is none."""
-    if isinstance(value, (int, float)):
-        return float(value) if math.isfinite(value) and value > 0 else 0.0
-    try:
-        told = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
-    except ValueError:
-        return 0.0
-    try:
-        return max(0.0, (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp())
-    except (OverflowError, OSError, ValueError):
-        return 0.0
+    return max(0.0, seconds(value))

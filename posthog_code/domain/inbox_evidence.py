@@ -354,9 +354,21 @@ def _flags(
 
 
 def _cut(signal: ReportSignal) -> ReportSignal:
-    if len(signal.content) <= LONGEST_SIGNAL and len(signal.reason) <= LONGEST_SIGNAL:
+    extra = signal.extra if len(str(signal.extra)) <= LONGEST_NOTE else _short(signal.extra)
+    if extra is signal.extra and len(signal.content) <= LONGEST_SIGNAL and len(signal.reason) <= LONGEST_SIGNAL:
         return signal
-    return replace(signal, content=signal.content[:LONGEST_SIGNAL], reason=signal.reason[:LONGEST_SIGNAL])
+    return replace(signal, content=signal.content[:LONGEST_SIGNAL], reason=signal.reason[:LONGEST_SIGNAL], extra=extra)
+
+
+def _short(extra: Row) -> dict[str, Any]:
+    """The short ones of a signal's further facts: evidence is kept on disk, and a server may send anything."""
+    left, kept = LONGEST_NOTE, {}
+    for key, value in extra.items():
+        size = len(key) + len(str(value))
+        if size <= min(left, LONGEST_SIGNAL):
+            kept[key] = value
+            left -= size
+    return kept
 
 
 def _cut_artefact(one: Artefact) -> Artefact:

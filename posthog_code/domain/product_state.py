@@ -115,7 +115,7 @@ def error_state(error: CodeError, now: float, *, changed: bool) -> Standing:
     seen = f"last seen {_ago(now, error.last_seen)}" if error.last_seen else ""
     detail = ", ".join(filter(None, (f"{people}, {where}", seen)))
     ask = (
-        f"In production `{one_line(error.name, 120)}` was raised here {plural(error.count, 'time')} in seven days, "
+        f"In production `{one_line(error.name, 120).replace('`', chr(39))}` was raised here {plural(error.count, 'time')} in seven days, "
         f"for {people}. "
         "Find the cause and correct it, with a test, or say why this task does not touch it."
     )

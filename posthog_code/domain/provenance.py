@@ -52,7 +52,7 @@ class Stretch:
 
 
 Provenance = Mapping[tuple[str, str], tuple[Stretch, ...]]
-"""By path as it is now and side: lines of the new side that were written, lines of the old side that were taken away."""
+"""By path as it is now and side: lines of the new side that were written, lines of the old one that were taken away."""
 
 
 def edits_of(index: DiffIndex) -> tuple[FileEdits, ...]:

@@ -60,7 +60,7 @@ class ReportTask:
 
 
 def title(report: Report) -> str:
-    line = _plain(report.title) or next(iter(_plain(report.summary).split(". ")), "")
+    line = plain(report.title) or next(iter(plain(report.summary).split(". ")), "")
     if len(line) <= LONGEST_TITLE:
         return line or "Fix a reported problem"
     return line[: LONGEST_TITLE - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
@@ -81,7 +81,7 @@ def prompt(report: Report, evidence: Evidence | None = None, url: str = "") -> s
     middle = [
         _section("Likely files", _files(shown)),
         _section("Evidence, last 7 days", [*_errors(shown.errors), *_recordings(shown.recordings), *_others(shown)]),
-        _section("Flags involved", [f"- `{_code(flag)}`" for flag in shown.flags[:_FLAGS]]),
+        _section("Flags involved", [_named(flag) for flag in shown.flags[:_FLAGS]]),
         _section("Earlier changes that may matter", _commits(shown)),
         _section("Why it is urgent", _quoted(shown.priority_reason, 400)),
     ]
@@ -128,19 +128,19 @@ def _facts(report: Report, evidence: Evidence, url: str) -> list[str]:
 
 
 def _files(evidence: Evidence) -> list[str]:
-    return [f"- `{_code(path)}`" for path in evidence.paths[:_FILES] if _code(path)]
+    return [_named(path) for path in evidence.paths[:_FILES] if _code(path)]
 
 
 def _errors(errors: Iterable[ErrorSample]) -> list[str]:
     lines = []
     for error in list(errors)[:_ERRORS]:
-        place = f" at `{_code(error.place)}`" if error.place else ""
+        place = f" at `{_code(error.place)}`" if _is_name(error.place) else ""
         figures = [f"{count(error.count)}×" if error.count else ""]
         figures.append(plural(error.people, "person", "people") if error.people else "")
         told = ", ".join(filter(None, figures))
         link = f" {_link(error.url)}" if error.url else ""
         lines.append(f"- Error{place}{f' ({told})' if told else ''}{link}")
-        lines.append(f"  > {_plain(error.name) or 'no name'}"[:_LINE])
+        lines.append(f"  > {plain(error.name) or 'no name'}"[:_LINE])
     return lines
 
 
@@ -149,7 +149,7 @@ def _recordings(recordings: Iterable[Recording]) -> list[str]:
     for one in list(recordings)[:_RECORDINGS]:
         at = f" from {int(one.marks[0]) // 60}:{int(one.marks[0]) % 60:02d}" if one.marks else ""
         lines.append(f"- Recording{at} {_link(one.url)}".rstrip())
-        if what := _plain(one.what):
+        if what := plain(one.what):
             lines.append(f"  > {what}"[:_LINE])
     return lines
 
@@ -158,15 +158,18 @@ def _others(evidence: Evidence) -> list[str]:
     """Signals that are neither an error nor a recording of the lists above: issues, tickets, evaluations."""
     watched = {one.session_id for one in evidence.recordings}
     lines: list[str] = []
+    found = 0
     for signal in evidence.signals:
         known = signal.source_product in _SHOWN_ELSEWHERE or signal.extra.get("session_id") in watched
-        if known or not (said := _plain(signal.content)):
+        if known or not (said := plain(signal.content)):
             continue
         kind = one_line(signal.source_product.replace("_", " "), 40) or "signal"
         where = signal.extra.get("html_url") or signal.extra.get("url")
-        link = f" {_link(where)}" if isinstance(where, str) and where else ""
-        lines += [f"- {kind.capitalize()}{link}", f"  > {said}"[:_LINE]]
-        if len(lines) >= 2 * _OTHERS:
+        lines += [f"- {kind.capitalize()}", f"  > {said}"[:_LINE]]
+        if link := _link(where) if isinstance(where, str) else "":
+            lines.append(f"  > {link}")  # whoever sent the signal chose it: it is theirs too
+        found += 1
+        if found >= _OTHERS:
             break
     return lines
 
@@ -176,7 +179,7 @@ def _commits(evidence: Evidence) -> list[str]:
     for sha, why in list(evidence.commits.items())[:_COMMITS]:
         if re.fullmatch(r"[0-9a-fA-F]{7,64}", sha):
             lines.append(f"- {sha[:12]}")
-            if plain := _plain(why):
+            if plain := plain(why):
                 lines.append(f"  > {plain}"[:_LINE])
     return lines
 
@@ -210,9 +213,18 @@ def _quoted(words: str, limit: int) -> list[str]:
     return found
 
 
-def _plain(words: str) -> str:
-    """One line of somebody's words."""
+def plain(words: str) -> str:
+    """One line of somebody's words, to be put behind a mark."""
     return one_line(redact(_INVISIBLE.sub("", _IMAGE.sub("", _HIDDEN.sub("", words[:4_000])))), _LINE)
+
+
+def _named(name: str) -> str:
+    """A line for a path or a flag. Stacks and tickets name what they like: what reads like a sentence is quoted."""
+    return f"- `{_code(name)}`" if _is_name(name) else f"> {plain(name)}"
+
+
+def _is_name(name: str) -> bool:
+    return bool(name) and not re.search(r"\s", name.strip())
 
 
 def _code(name: str) -> str:

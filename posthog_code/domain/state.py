@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from posthog_code.domain.cloud import Account, CloudList
-from posthog_code.domain.code_signals import CodeSignals
 from posthog_code.domain.ids import RepositoryId, SessionId, TaskId
 from posthog_code.domain.inbox import Inbox
 from posthog_code.domain.pull_request import PullRequest
-from posthog_code.domain.release_watch import ReleaseWatch
 from posthog_code.domain.review import Comment
 from posthog_code.domain.session import Session
 from posthog_code.domain.settings import Settings
@@ -21,6 +19,8 @@ from posthog_code.domain.telling import Telling
 if TYPE_CHECKING:
     from posthog_code.domain.agent import AgentInfo
     from posthog_code.domain.changes import ChangeSet
+    from posthog_code.domain.code_signals import CodeSignals
+    from posthog_code.domain.release_watch import ReleaseWatch
 
 
 class Topic(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from posthog_code.domain.diff_index import DiffIndex, Hunk, Row
@@ -98,13 +99,14 @@ def passed_path(sources: Sequence[str], paths: Iterable[str]) -> str:
     return next((path for path in paths if any(_same_file(source, _parts(path)) for source in parts)), "")
 
 
+@lru_cache(maxsize=4096)  # the same few files are compared with every frame of every stack
 def _parts(source: str) -> tuple[str, ...]:
     name = re.sub(r"^[a-z][a-z0-9+.-]*://+[^/]*", "", source, flags=re.I).split("?")[0].split("#")[0]
     return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", ".", ".."))
 
 
 def _same_file(source: tuple[str, ...], path: tuple[str, ...]) -> bool:
-    if not source or not path:
+    if not source or not path or source[-1] != path[-1]:
         return False
     common = min(len(source), len(path))
     if common == 1 and len(path) > 1:

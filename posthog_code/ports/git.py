@@ -344,5 +344,6 @@ class Watcher(Protocol):
     """File-system events of a worktree (no polling where the OS has events)."""
 
     async def changes(self, worktree: Path) -> AsyncIterator[None]:
-        """Yields, coalesced over 250 ms, whenever something in the worktree or its git state changes."""
+        """Yields once when it has begun to watch, then whenever something in the worktree or its git state changes,
+        coalesced over 250 ms."""
         yield None

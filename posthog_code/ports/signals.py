@@ -18,6 +18,10 @@ class Table:
     rows: tuple[tuple[Any, ...], ...]
     more: bool = False
 
+    def records(self) -> list[dict[str, Any]]:
+        """The rows by column."""
+        return [dict(zip(self.columns, row, strict=False)) for row in self.rows]
+
 
 @dataclass(frozen=True, slots=True)
 class ReportQuery:

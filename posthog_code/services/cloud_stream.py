@@ -16,6 +16,7 @@ from posthog_code.domain.transcript import Transcript
 from posthog_code.ports.storage import Journal
 from posthog_code.services.session_parts import SessionParts
 
+_OURS = "_posthog_code/"
 RESET = "_posthog_code/reset"
 """Everything before this note was told again after it, in full."""
 RUN = "_posthog_code/run"
@@ -47,6 +48,8 @@ class CloudStream:
         self._journal: Journal | None = None
         self._memory: list[Timed] | None = None
         """Frames received while another program writes the journal."""
+        self._notes: list[tuple[str, dict[str, Any]]] | None = None
+        """All notes of the journal, while it is ours to write."""
         self.last_at = 0.0
         for frame, way, at in self._read():
             self._apply(frame, way, at)
@@ -78,12 +81,20 @@ class CloudStream:
 
     def notes(self, *names: str) -> list[tuple[str, dict[str, Any]]]:
         """Our own notes of these kinds, oldest first, with their parameters."""
-        wanted = {f"_posthog_code/{name}": name for name in names}
-        return [
-            (wanted[method], params if isinstance(params := frame.get("params"), dict) else {})
+        return [(name, params) for name, params in self._all_notes() if name in names]
+
+    def _all_notes(self) -> list[tuple[str, dict[str, Any]]]:
+        """Read from the file once as long as nobody else can write there: it may be long."""
+        if self._journal is not None and self._notes is not None:
+            return self._notes
+        found = [
+            (method.removeprefix(_OURS), dict(mapping(frame.get("params"))))
             for frame, way, _ in self._parts.journals.read(self._session_id)
-            if way == "note" and isinstance(method := frame.get("method"), str) and method in wanted
+            if way == "note" and isinstance(method := frame.get("method"), str) and method.startswith(_OURS)
         ]
+        if self._journal is not None:
+            self._notes = found
+        return found
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -92,7 +103,7 @@ class CloudStream:
         """Raises Conflict while another program writes it."""
         if self._journal is None:
             self._journal = self._parts.journals.open(self._session_id)
-            self._memory = None
+            self._memory = self._notes = None
         return self._journal
 
     def take(self, frames: Sequence[Timed]) -> None:
@@ -118,6 +129,8 @@ class CloudStream:
         journal = self._writable()
         if journal is not None:
             journal.append(frame, "note", at)
+            if self._notes is not None:
+                self._notes.append((name, dict(params)))
         if self._fold.apply(frame, "note", at) is not None:
             self._parts.store.touch(self._topic)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from posthog_code.domain.agent import AgentStatus
 from posthog_code.domain.cloud import CloudRunInfo, CloudTask
-from posthog_code.domain.cloud_lists import local_repository, remote_name
+from posthog_code.domain.cloud_lists import local_repository, remote_name, without_credentials
 from posthog_code.domain.errors import Conflict, InvalidInput, NotFound, Refused, UserError
 from posthog_code.domain.ids import RepositoryId, SessionId, TaskId
 from posthog_code.domain.session import Session
@@ -105,6 +105,10 @@ class Handover:
             await self._edit(task_id, cloud_project_id=project_id, cloud_task_id=found.id)
             return task_id
         await self._look_ahead(repository, found, run, wish.branch)
+        # Looking took a while: another program may have begun meanwhile.
+        await self._store.refresh()
+        if (begun := self._begun(cloud_task_id)) is not None:
+            return begun.id
         task = self._new_task(found, run, repository, project_id, agent_id, wish)
         await self._tasks.adopt(task, Session(id=task.session_id, task_id=task.id, agent_id=task.agent_id))
         return task.id
@@ -137,7 +141,7 @@ class Handover:
                 raise InvalidInput(
                     f"{wish.repository} is not a checkout of {found.repository}.",
                     "Choose another folder.",
-                    repository.remote_url,
+                    without_credentials(repository.remote_url),
                 )
             return repository
         known = local_repository(found.repository, self._store.state.repositories.values())

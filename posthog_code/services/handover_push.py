@@ -11,7 +11,7 @@ from typing import Any
 from posthog_code.domain.cloud import NOT_STARTED, TERMINAL, CloudArtifact, CloudRunInfo, CloudTask
 from posthog_code.domain.cloud_entries import extension, frame_of
 from posthog_code.domain.cloud_errors import GitHubNeeded
-from posthog_code.domain.cloud_lists import remote_name
+from posthog_code.domain.cloud_lists import remote_name, without_credentials
 from posthog_code.domain.cloud_parse import mapping, text
 from posthog_code.domain.cloud_requests import NewCloudTask, RunRequest
 from posthog_code.domain.errors import Conflict, InvalidInput, NotFound, Refused
@@ -224,7 +224,7 @@ class SendToCloud:
             "worktreeTree": snapshot.tree,
             "upstreamRemote": "origin",
             "upstreamMergeRef": ref,
-            "remoteUrl": repository.remote_url,
+            "remoteUrl": without_credentials(repository.remote_url),
             "artifactPath": paths[0],
             "indexArtifactPath": paths[1],
             "device": {"type": "local"},

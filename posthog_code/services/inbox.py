@@ -33,6 +33,8 @@ MOST = 500
 MOST_DISMISSED = 200
 MOST_ASKED = 5
 """Reports beside the list that are asked for one by one in one look: those of tasks, and those that were opened."""
+GONE_FOR = 600.0
+"""Seconds for which a report that the project does not have is not asked for again."""
 
 
 class InboxService:
@@ -59,6 +61,11 @@ class InboxService:
         self._polling = Polling("inbox", self._look, clock, scope, visible=visible, hidden=hidden, sleep=sleep)
         self._fetching = asyncio.Lock()
         self._opened: set[str] = set()
+        self._asked_at: dict[str, float] = {}
+        self._gone_at: dict[str, float] = {}
+        """Reports that the project does not have, and when it said so."""
+        self._whose = ("", "")
+        """Host and user of whom the list is."""
         self._dismissed_at = 0.0
         self._weighing: asyncio.Task[None] | None = None
         self.fetches = 0
@@ -100,17 +107,19 @@ class InboxService:
         async with self._fetching:
             await self._account.restore()
             mark = self._triage.busy.mark()
+            project_id = self._account.account.project_id
             try:
                 port = self._account.signals()
+                self._whose = (self._account.account.host, self._account.account.user.uuid)
                 await self._loading(port.project_id)
                 fetched, dismissed_too = await self._fetch(port)
             except UserError as error:
-                await self._failed(error)
+                await self._failed(error, project_id)
                 raise
             self.fetches += 1
-            self._polling.worked()
             if port.project_id != self._account.account.project_id:
                 return self.inbox  # another project was chosen meanwhile
+            self._polling.worked()
             await self._take(port.project_id, fetched, dismissed_too, mark)
             await self._account.worked()
         self._weigh()
@@ -135,22 +144,24 @@ class InboxService:
         state = self._store.state
         wanted = {task.report_id for task in state.tasks.values() if task.report_id and not task.deleted_at}
         wanted |= {key for key, one in state.inbox.triage.items() if one.task_ids} | self._opened
-        found, asked = [], 0
-        for report_id in sorted(wanted - listed.keys()):
+        found, asked, now = [], 0, self._clock.now()
+        # Those first that were not asked for the longest: each gets its turn, however many there are.
+        for report_id in sorted(wanted - listed.keys(), key=lambda one: (self._asked_at.get(one, 0.0), one)):
             known = state.inbox.reports.get(report_id)
-            if known is not None and (known.status in (RESOLVED, DISMISSED) or asked >= MOST_ASKED):
-                found.append(known)
-                continue
-            if asked >= MOST_ASKED:
+            over = known is not None and known.status in (RESOLVED, DISMISSED)
+            if over or asked >= MOST_ASKED or 0 <= now - self._gone_at.get(report_id, -GONE_FOR) < GONE_FOR:
+                found += [known] if known is not None else []
                 continue
             asked += 1
+            self._asked_at[report_id] = now
             try:
                 found.append(await port.report(report_id))
             except NotFound:
+                # Deleted, or of another project: tasks and decisions of all projects are known here.
+                self._gone_at[report_id] = now
                 self._opened.discard(report_id)
             except UserError:
-                if known is not None:
-                    found.append(known)
+                found += [known] if known is not None else []
         return found
 
     async def _take(self, project_id: int, fetched: list[Report], dismissed_too: bool, mark: int) -> None:
@@ -158,6 +169,8 @@ class InboxService:
 
         def change(state: AppState) -> AppState:
             old = state.inbox
+            if state.account.project_id != project_id:
+                return state
             known: Mapping[str, Report] = old.reports if old.project_id == project_id else {}
             reports = inbox_lists.merged(known, fetched, self._triage.busy.since(mark), dismissed_too)
             triage = inbox_lists.noticed(reports, old.triage)
@@ -177,7 +190,9 @@ class InboxService:
 
         await self._store.update(change, INBOX)
 
-    async def _failed(self, error: UserError) -> None:
+    async def _failed(self, error: UserError, project_id: int) -> None:
+        if project_id != self._account.account.project_id:
+            return  # it tells nothing of the project that was chosen meanwhile
         self._polling.failed(error)
         await self._account.failed(error)
         await self._store.update(
@@ -189,9 +204,17 @@ class InboxService:
         account = self._account.account
         if self._weighing is not None:
             self._weighing.cancel()
-        if not account.signed_in or account.project_id != self.inbox.project_id:
+        whose = (account.host, account.user.uuid) if account.signed_in else ("", "")
+        another = self._whose not in (("", ""), whose)
+        self._whose = whose
+        if another or not account.signed_in or account.project_id != self.inbox.project_id:
             self._opened.clear()
-            self._scope.spawn(self._forget(account.project_id if account.signed_in else 0), "inbox-forget")
+            self._asked_at.clear()
+            self._gone_at.clear()
+            self._dismissed_at = 0.0
+            self._scope.spawn(
+                self._forget(account.project_id if whose != ("", "") and not another else 0), "inbox-forget"
+            )
         self._polling.anew()
 
     async def _forget(self, project_id: int) -> None:
@@ -291,9 +314,10 @@ class InboxService:
         self._polling.wake()  # the server knows what state it is in now
         return told
 
-    async def resolve(self, report_id: str, proof: str) -> None:
-        """Its fix is merged; `proof` is what tells so, in one sentence with figures."""
-        await self._triage.resolve(report_id, proof)
+    async def resolve(self, report_id: str, proof: str, project_id: int = 0) -> None:
+        """Its fix is merged; `proof` is what tells so, in one sentence with figures. `project_id` is the report's
+        project, 0 the chosen one."""
+        await self._triage.resolve(report_id, proof, project_id)
 
     async def mark_seen(self, report_id: str) -> None:
         await self._triage.mark_seen(report_id)

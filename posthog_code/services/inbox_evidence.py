@@ -184,7 +184,8 @@ class InboxEvidence:
         figures = await self._figures(port, signals, artefacts, tries)
         await self._refused(tries.errors[before:])
         now = self._clock.now()
-        found = rules.gather(report, signals, artefacts, figures, flag_keys=flags, now=now)
+        # Thousands of flags are looked for in long texts: not on the loop.
+        found = await asyncio.to_thread(rules.gather, report, signals, artefacts, figures, flag_keys=flags, now=now)
         if len(tries.errors) > before and old.events:
             found = replace(found, errors=old.errors, people=old.people, events=old.events, trend=old.trend)
         found = await self._with_lengths(port, found)
@@ -195,11 +196,11 @@ class InboxEvidence:
     ) -> Figures:
         prints, sessions = rules.fingerprints(signals), rules.session_ids(signals, artefacts)
 
-        async def ask(wanted: bool, query: str, values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]] | None:
+        async def ask(wanted: bool, query: str, values: Mapping[str, Any], name: str) -> list[dict[str, Any]] | None:
             if not wanted:
                 return None
-            table = await tries.give(port.query(query, values, name=name), None)
-            return _rows(table) if table is not None else None
+            table: Table | None = await tries.give(port.query(query, values, name=name), None)
+            return table.records() if table is not None else None
 
         errors, people, watched = await asyncio.gather(
             ask(bool(prints), rules.ERRORS_QUERY, {"fingerprints": list(prints)}, "report errors"),
@@ -229,9 +230,15 @@ class InboxEvidence:
             project, read_at, keys = self._flags
             if project == port.project_id and 0 <= self._clock.now() - read_at < FLAGS_FRESH:
                 return keys
-            listed = await _Tries().give(port.flags(), ())
-            keys = tuple(flag.key for flag in listed)
-            self._flags = (port.project_id, self._clock.now(), keys)
+            tries = _Tries()
+            listed = await tries.give(port.flags(), ())
+            now = self._clock.now()
+            if tries.errors:
+                # Those of before are still good, and the next reports do not wait for a server that fails.
+                keys, now = keys if project == port.project_id else (), now - FLAGS_FRESH + AGAIN
+            else:
+                keys = tuple(flag.key for flag in listed)
+            self._flags = (port.project_id, now, keys)
             return keys
 
     async def _refused(self, errors: Sequence[UserError]) -> None:
@@ -251,10 +258,6 @@ class InboxEvidence:
             return replace(state, inbox=replace(inbox, evidence=kept))
 
         await self._store.update(change, INBOX)
-
-
-def _rows(table: Table) -> list[Mapping[str, Any]]:
-    return [dict(zip(table.columns, row, strict=False)) for row in table.rows]
 
 
 def _with_links(port: ProductSignals, found: Evidence) -> Evidence:

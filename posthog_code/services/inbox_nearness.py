@@ -19,7 +19,7 @@ from posthog_code.domain.inbox import Evidence
 from posthog_code.domain.inbox_evidence import bare_path
 from posthog_code.domain.priority import Nearness
 from posthog_code.domain.state import AppState
-from posthog_code.domain.task import DiffStat, Task, TaskPhase, Workspace
+from posthog_code.domain.task import DiffStat, Repository, Task, TaskPhase, Workspace
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.git import Changes, Git, OwnWork
 from posthog_code.services.store import Store
@@ -30,6 +30,8 @@ FRESH = 600.0
 MOST_TASKS = 20
 """Open tasks whose changes are looked at."""
 AT_ONCE = 2
+MET = 2_000
+"""Pairs of a report and what somebody touched, of which it is kept whether they meet."""
 _OPEN = (TaskPhase.READY,)
 
 
@@ -66,27 +68,29 @@ class InboxNearness:
         self._own: dict[RepositoryId, _Own] = {}
         self._touched: dict[TaskId, _Touched] = {}
         self._looking = asyncio.Semaphore(AT_ONCE)
+        self._repositories: Mapping[RepositoryId, Repository] = {}
+        self._ids: dict[str, RepositoryId | None] = {}
+        self._met: dict[tuple[tuple[str, ...], int], tuple[_Paths, tuple[str, ...]]] = {}
         self.version = 0
         """Moves whenever `of` may give something else than before."""
 
     def of(self, state: AppState, evidence: Evidence, made: Iterable[TaskId] = ()) -> Nearness:
         """As far as it was looked up. Tasks `made` for the report say nothing of how near it is."""
-        repository_id = cloud_lists.local_repository(evidence.repository, state.repositories.values())
+        repository_id = self._here(state, evidence.repository)
         own = self._own.get(repository_id) if repository_id else None
         if own is None or repository_id is None:
             return Nearness()
-        wanted = list(dict.fromkeys(bare_path(path) for path in evidence.paths))
-        hits = {found: own.work[found] for path in wanted if (found := own.paths.find(path)) is not None}
         left_out = frozenset(made)
         titles = [
             task.title
-            for task in state.tasks.values()
-            if task.repository_id == repository_id
+            for task_id, touched in self._touched.items()
+            if task_id not in left_out
+            and (task := state.tasks.get(task_id)) is not None
+            and task.repository_id == repository_id
             and task.phase in _OPEN
-            and task.id not in left_out
-            and (touched := self._touched.get(task.id)) is not None
-            and any(touched.paths.find(path) is not None for path in wanted)
+            and self._hits(evidence, touched.paths)
         ]
+        hits = {path: own.work[path] for path in self._hits(evidence, own.paths)}
         return Nearness(
             commits=len(frozenset().union(*(work.commits for work in hits.values()))),
             last=max((work.last for work in hits.values()), default=0.0),
@@ -94,6 +98,26 @@ class InboxNearness:
             tasks=tuple(titles),
             known=True,
         )
+
+    def _here(self, state: AppState, repository: str) -> RepositoryId | None:
+        if self._repositories is not state.repositories:
+            self._repositories, self._ids = state.repositories, {}
+        if repository not in self._ids:
+            self._ids[repository] = cloud_lists.local_repository(repository, state.repositories.values())
+        return self._ids[repository]
+
+    def _hits(self, evidence: Evidence, paths: _Paths) -> tuple[str, ...]:
+        """Which of these the evidence names: asked with every move of the list, so it is kept."""
+        key = (evidence.paths, id(paths))
+        known = self._met.get(key)
+        if known is None:
+            wanted = dict.fromkeys(bare_path(path) for path in evidence.paths)
+            found = dict.fromkeys(hit for path in wanted if (hit := paths.find(path)) is not None)
+            if len(self._met) >= MET:
+                self._met.clear()
+            # Held with what was found, so that no other paths get its id meanwhile.
+            known = self._met[key] = (paths, tuple(found))
+        return known[1]
 
     async def look(self, repository: str) -> None:
         """Bring what is known of one repository (`owner/name`) up to date, if it is here. Never raises for git."""
@@ -103,6 +127,8 @@ class InboxNearness:
             return
         async with self._looking:
             await self._look_own(repository_id, Path(state.repositories[repository_id].path))
+        for task_id in [one for one in self._touched if one not in state.tasks]:
+            del self._touched[task_id]
         for task in _open_tasks(state, repository_id):
             async with self._looking:
                 await self._look_task(task)

@@ -13,7 +13,7 @@ from posthog_code.domain.ids import TaskId
 from posthog_code.domain.inbox import DISMISSED, RESOLVED, Report, Triage
 from posthog_code.domain.state import AppState, Topic
 from posthog_code.ports.clock import Clock
-from posthog_code.ports.signals import StateChange
+from posthog_code.ports.signals import ProductSignals, StateChange
 from posthog_code.services.account import AccountService
 from posthog_code.services.store import Store
 
@@ -62,19 +62,20 @@ class InboxTriage:
 
         return await self._change(ids, StateChange("potential"), edit)
 
-    async def resolve(self, report_id: str, proof: str) -> None:
-        """The fix is merged. Done once; a report that somebody else dealt with meanwhile stays as it is."""
+    async def resolve(self, report_id: str, proof: str, project_id: int = 0) -> None:
+        """The fix is merged. Done once; a report that somebody else dealt with meanwhile stays as it is. `project_id`
+        is the report's project, 0 the chosen one."""
         await self._account.restore()
+        port = self._account.signals(project_id)
         report = self._store.state.inbox.reports.get(report_id)
         if report is None or report.status != RESOLVED:
             with self.busy.telling([report_id]):
-                report = await self._resolved(report_id, proof)
-                await self._edit({report_id: partial(_solved, report, proof)})
+                report = await self._resolved(port, report_id, proof)
+                await self._edit({report_id: partial(_solved, report, proof)}, port.project_id)
         elif proof:
-            await self._edit({report_id: partial(_solved, report, proof)})
+            await self._edit({report_id: partial(_solved, report, proof)}, port.project_id)
 
-    async def _resolved(self, report_id: str, proof: str) -> Report:
-        port = self._account.signals()
+    async def _resolved(self, port: ProductSignals, report_id: str, proof: str) -> Report:
         try:
             told = await port.set_state(report_id, StateChange(RESOLVED, MERGED, proof[:LONGEST_NOTE]))
         except Conflict:
@@ -87,18 +88,20 @@ class InboxTriage:
     async def mark_seen(self, report_id: str) -> None:
         inbox = self._store.state.inbox
         if report_id in inbox.reports and inbox.triage.get(report_id, Triage()).seen_at <= 0:
-            await self._edit({report_id: partial(_seen, self._clock.now())})
+            await self._edit({report_id: partial(_seen, self._clock.now())}, inbox.project_id)
 
     async def link(self, report_id: str, task_id: TaskId) -> None:
         """A task was made from it here."""
-        await self._edit({report_id: partial(_linked, task_id, self._clock.now())})
+        project_id = self._store.state.inbox.project_id
+        await self._edit({report_id: partial(_linked, task_id, self._clock.now())}, project_id)
 
     async def _change(self, ids: Sequence[str], change: StateChange, edit: Edit) -> Mapping[str, str]:
         """Outcome by id: "" when it was done, else why not. Raises what keeps the whole of it from being done."""
         wanted = list(dict.fromkeys(ids))
         await self._account.restore()
-        port = self._account.signals()
         inbox = self._store.state.inbox
+        # The project of the list that the person sees: another one may have been chosen a moment ago.
+        port = self._account.signals(inbox.project_id)
         before = {key: (inbox.reports[key], inbox.triage.get(key, Triage())) for key in wanted if key in inbox.reports}
         if wanted and not before:
             raise NotFound("There is no such report.", "posthog-code inbox lists them.")
@@ -106,28 +109,30 @@ class InboxTriage:
         told = list(before)
         undo = {key: partial(_as_before, *pair) for key, pair in before.items()}
         with self.busy.telling(told):
-            await self._edit(dict.fromkeys(told, edit))
+            await self._edit(dict.fromkeys(told, edit), port.project_id)
             for start in range(0, len(told), AT_ONCE):
                 some = told[start : start + AT_ONCE]
                 try:
                     answer = await port.set_states(some, change)
                 except BaseException as error:
                     # What was not asked is taken back, and so is what was asked in vain.
-                    await self._edit({key: undo[key] for key in told[start:]})
+                    await self._edit({key: undo[key] for key in told[start:]}, port.project_id)
                     if isinstance(error, UserError):
                         await self._account.failed(error)
                     raise
                 outcome |= {key: answer.get(key, "The server did not say what became of it.") for key in some}
-                await self._edit({key: undo[key] for key in some if outcome[key]})
+                await self._edit({key: undo[key] for key in some if outcome[key]}, port.project_id)
         return {key: outcome[key] for key in wanted}
 
-    async def _edit(self, edits: Mapping[str, Edit]) -> None:
+    async def _edit(self, edits: Mapping[str, Edit], project_id: int) -> None:
+        """What is known here of reports of a project; the reports themselves only while its list is the one shown."""
+
         def change(state: AppState) -> AppState:
             inbox = state.inbox
             reports, triage = inbox.reports, inbox.triage
             for key, edit in edits.items():
                 report, known = edit(reports.get(key), triage.get(key, Triage()))
-                if report is not None and report != reports.get(key):
+                if inbox.project_id == project_id and report is not None and report != reports.get(key):
                     reports = {**reports, key: report}
                 if known != triage.get(key, Triage()):
                     triage = inbox_lists.with_triage(triage, key, known)

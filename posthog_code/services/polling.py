@@ -38,11 +38,6 @@ class Polling:
         self._running: asyncio.Task[None] | None = None
         self.shown = False
 
-    @property
-    def not_before(self) -> float:
-        """UNIX time before which the server does not want to be asked; 0.0 when it may be."""
-        return self._not_before
-
     def start(self) -> None:
         if self._running is None or self._running.done():
             self._running = self._scope.spawn(self._go_on(), self._name)
@@ -72,6 +67,8 @@ class Polling:
 
     async def _go_on(self) -> None:
         while True:
+            # Before the look: what is woken for during one (another project, a sign-in) may have come too late for it.
+            self._wake.clear()
             try:
                 await self._look()
             except UserError:
@@ -82,7 +79,6 @@ class Polling:
         every = self._visible if self.shown else self._hidden
         wait = min(max(LONGEST, every), every * 2**self._failures) if self._failures else every
         wait = max(wait, min(self._not_before - self._clock.now(), LONGEST_ASKED))
-        self._wake.clear()
         waking = self._scope.spawn(self._wake.wait(), f"{self._name}-wake")
         resting = self._scope.spawn(self._slept(wait), f"{self._name}-rest")
         try:

@@ -85,18 +85,19 @@ class ProductFactsReader:
 
     async def figures(self, signals: ProductSignals, facts: ProductFacts, names: Names) -> ProductFacts:
         """The facts with figures: three queries at most. Without them when they are slow, limited or refused."""
-        none: Table | None = Table((), ())
+        none = Table((), ())
         (events, no_events), (flags, no_flags), (errors, no_errors) = await asyncio.gather(
             self._tried(_query(signals, EVENTS_QUERY, "names", names.events, "code-events"), "figures of events"),
             self._tried(_query(signals, FLAGS_QUERY, "keys", names.flags, "code-flags"), "figures of flags"),
             self._tried(_query(signals, ERRORS_QUERY, "files", needles(names.paths), "code-errors"), "errors"),
         )
         problems = tuple(filter(None, (no_events, no_flags, no_errors)))
-        found, recordings = errors_in(_rows(errors or none), names.paths)
+        # Stacks are long, and each frame is compared with each file: not on the loop.
+        found, recordings = await asyncio.to_thread(errors_in, (errors or none).records(), names.paths)
         return replace(
             facts,
-            events=with_events(facts.events, _rows(events or none)),
-            flags=with_evaluations(facts.flags, _rows(flags or none)),
+            events=with_events(facts.events, (events or none).records()),
+            flags=with_evaluations(facts.flags, (flags or none).records()),
             errors=found,
             recordings=recordings,
             unknown=facts.unknown - {"error"} if errors is not None else facts.unknown,
@@ -173,10 +174,6 @@ async def _events(signals: ProductSignals, names: tuple[str, ...]) -> dict[str, 
 
 async def _query(signals: ProductSignals, text: str, key: str, values: tuple[str, ...], name: str) -> Table:
     return await signals.query(text, {key: list(values)}, name=name) if values else Table((), ())
-
-
-def _rows(table: Table | None) -> list[dict[str, Any]]:
-    return [dict(zip(table.columns, row, strict=False)) for row in table.rows] if table is not None else []
 
 
 def _by_flag(experiments: tuple[Experiment, ...]) -> dict[str, Experiment]:

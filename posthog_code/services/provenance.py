@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ class ProvenanceService:
         if task is None or session is None or task.workspace is Workspace.CLOUD or not task.base or not task.path:
             return {}
         folder = Path(task.path)
-        if task.phase in (TaskPhase.ARCHIVED, TaskPhase.DELETED) or not folder.is_dir():
+        if task.phase in (TaskPhase.ARCHIVED, TaskPhase.DELETED) or not await asyncio.to_thread(folder.is_dir):
             return {}
         turns = [turn for turn in session.turns if turn.checkpoint_before]
         if not turns:
@@ -54,7 +55,8 @@ class ProvenanceService:
                 segments += await self._step(folder, at, turn.checkpoint_after, turn.number)
                 at = turn.checkpoint_after
         segments.append(Segment(_author_of_the_rest(turns[-1]), await self._differs(folder, at, "", paths)))
-        return attribute(segments)
+        # Lines of long files are followed through all turns: not on the loop.
+        return await asyncio.to_thread(attribute, segments)
 
     async def _step(self, folder: Path, old: str, new: str, author: int) -> list[Segment]:
         if old == new:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from typing import Any
 
 from posthog_code.domain import code_facts
 from posthog_code.domain.ids import TaskId
+from posthog_code.domain.inbox_parse import decoded, real
 from posthog_code.domain.release_compare import (
     HOUR,
     HOURS_AFTER,
@@ -172,7 +173,8 @@ class _Asking:
         # Those that are new come first, so that none of them is left out for one that comes often.
         table = await self._ask(_of(_ERRORS, clauses), values, "release errors")
         self.cut = self.cut or len(table.rows) >= ERRORS
-        found = [self._error(row, paths) for row in _rows(table)]
+        # Stacks are long, and each frame is compared with each file: not on the loop.
+        found = await asyncio.to_thread(lambda: [self._error(row, paths) for row in table.records()])
         return tuple(sorted((one for one in found if one is not None), key=lambda error: -error.total))
 
     def _error(self, row: Mapping[str, Any], paths: Sequence[str]) -> ErrorFigure | None:
@@ -199,7 +201,7 @@ class _Asking:
         if not clauses:
             return ()
         table = await self._ask(_of(_PLACES, clauses), values, "release pages")
-        return tuple(str(row["place"]) for row in _rows(table) if row.get("place"))
+        return tuple(str(row["place"]) for row in table.records() if row.get("place"))
 
     async def hours(self, fingerprints: Sequence[str], places: Sequence[str]) -> dict[str, dict[int, int]]:
         """Occurrences by event, and by hour from the release."""
@@ -211,7 +213,7 @@ class _Asking:
         values["zero"] = int(self._start)
         table = await self._ask(_of(_HOURS, clauses), values, "release hours")
         found: dict[str, dict[int, int]] = {}
-        for row in _rows(table):
+        for row in table.records():
             hour = int(_number(row.get("slot"))) - HOURS_BEFORE
             if -HOURS_BEFORE <= hour <= HOURS_AFTER:
                 one = found.setdefault(str(row.get("event")), {})
@@ -231,7 +233,7 @@ class _Asking:
         sums += [f"countIf(t{i} > 0 AND t{j} >= t{i}) AS went{i}_{j}" for i, j in pairs]
         values = {**self._times, "names": seen, **{f"name{i}": name for i, name in enumerate(seen)}}
         query = _FUNNELS.replace("<sums>", ", ".join(sums)).replace("<firsts>", ", ".join(firsts))
-        rows = _rows(await self._ask(query, values, "release funnels"))
+        rows = (await self._ask(query, values, "release funnels")).records()
         late = next((row for row in rows if _number(row.get("late"))), {})
         early = next((row for row in rows if not _number(row.get("late"))), {})
 
@@ -249,7 +251,7 @@ class _Asking:
         clauses, values = self._touching(fingerprints, names)
         if not clauses:
             return []
-        return _rows(await self._ask(_of(_BEFORE, clauses), values, "before the merge"))
+        return (await self._ask(_of(_BEFORE, clauses), values, "before the merge")).records()
 
     def _touching(self, fingerprints: Sequence[str], names: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
         clauses: list[str] = []
@@ -284,11 +286,7 @@ def _reach(traffic: Mapping[int, int], released_at: float, end: float) -> float:
 
 def _type(value: Any) -> str:
     """The first of an error's types, which come as a list or as JSON."""
-    if isinstance(value, str) and value.startswith("["):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return ""
+    value = decoded(value)
     names = value if isinstance(value, (list, tuple)) else [value]
     return next((one_line(str(name), 120) for name in names if name), "")
 
@@ -298,9 +296,7 @@ def _stamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _rows(table: Table) -> list[dict[str, Any]]:
-    return [dict(zip(table.columns, row, strict=False)) for row in table.rows]
-
-
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) and value == value and abs(value) < 1e15 else 0.0
+    """A count; databases give large ones as digits. 0.0 for what is none."""
+    found = float(value) if isinstance(value, bool) else real(value)
+    return found if abs(found) < 1e15 else 0.0

@@ -19,6 +19,8 @@ SETTLED = 1.0
 """Hours after the release from which on a watch may turn worse before its end."""
 AGAIN = 48 * HOUR
 """Seconds after its end in which a watch still tries to tell what it found."""
+GIVEN_UP = 7 * 24 * HOUR
+"""Seconds after its end in which figures that cannot be read are asked for again."""
 LENGTH = HOURS_AFTER * HOUR
 OUTCOMES = {
     Direction.BETTER: WatchState.BETTER,
@@ -83,6 +85,14 @@ def compared(watch: ReleaseWatch, found: Comparison, now: float, note: str) -> R
         verdict=f"It got worse, and recovered. {found.verdict}" if _recovered(state, found) else found.verdict,
         problem=note,
     )
+
+
+def unread(watch: ReleaseWatch, problem: str, now: float) -> ReleaseWatch:
+    """The watch when its figures could not be read. Long after its end it is given up, until somebody asks for a look."""
+    if watch.state is WatchState.WATCHING and now >= watch.until + GIVEN_UP:
+        verdict = watch.verdict or "The figures could not be read."
+        return replace(watch, state=WatchState.UNKNOWN, verdict=verdict, problem=problem)
+    return replace(watch, problem=problem)
 
 
 def _recovered(state: WatchState, found: Comparison) -> bool:

@@ -35,7 +35,7 @@ EVERY = 600.0
 RECENT = 48 * 3600.0
 """Seconds since a pull request changed last in which a merge is taken up by itself."""
 Landed = Callable[[TaskId], Awaitable[Landing]]
-Resolve = Callable[[str, str], Awaitable[None]]
+Resolve = Callable[[str, str, int], Awaitable[None]]
 Edit = Callable[[ReleaseWatch], ReleaseWatch]
 
 
@@ -50,7 +50,7 @@ class ReleaseParts:
     landed: Landed
     """Asks the forge about the merged pull request of a task."""
     resolve: Resolve
-    """Resolves a report with a proof."""
+    """Resolves a report with a proof, in a project."""
     clock: Clock
     scope: Scope
 
@@ -93,7 +93,9 @@ class ReleaseWatches:
                     for task_id in self._due():
                         await self._quietly(self.check, task_id)
                 try:
-                    await asyncio.wait_for(self._wake.wait(), self._rest())
+                    # Not `wait_for`: in Python 3.11 it swallows a cancellation that comes together with the wake-up.
+                    async with asyncio.timeout(self._rest()):
+                        await self._wake.wait()
                 except TimeoutError:
                     pass
         finally:
@@ -140,12 +142,15 @@ class ReleaseWatches:
         return watch.state is WatchState.BETTER and self._unresolved(watch)
 
     def _unresolved(self, watch: ReleaseWatch) -> bool:
-        """The report may be resolved by the merge already: then the figures are still to become its proof."""
+        """The report may be resolved by the merge already: then the figures are still to become its proof. One that was
+        proved and is open again had further signals, or a person opened it: it is left alone."""
         inbox = self._store.state.inbox
         if not watch.report_id or self._proved.get(watch.report_id) == watch.verdict:
             return False
         report, known = inbox.reports.get(watch.report_id), inbox.triage.get(watch.report_id)
-        return report is None or report.status != RESOLVED or known is None or known.proof != watch.verdict
+        if known is None or not known.proof:
+            return True
+        return known.proof != watch.verdict and report is not None and report.status == RESOLVED
 
     # -- one watch ---------------------------------------------------------------------------------------------
 
@@ -266,7 +271,7 @@ class ReleaseWatches:
             reading = await read_figures(self._parts.account.signals(watch.project_id), watch, now)
         except UserError as failed:
             problem = failed.title
-            return await self._put(watch.task_id, lambda known: replace(known, problem=problem))
+            return await self._put(watch.task_id, lambda known: rules.unread(known, problem, now))
         found = await asyncio.to_thread(compare, reading.figures, watch.events)
 
         def edit(known: ReleaseWatch) -> ReleaseWatch:
@@ -294,14 +299,15 @@ class ReleaseWatches:
             if watch.state is WatchState.WORSE:
                 await self._parts.follow_ups.tell(watch)
             elif watch.state is WatchState.BETTER and self._unresolved(watch):
-                await self._parts.resolve(watch.report_id, watch.verdict)
+                await self._parts.resolve(watch.report_id, watch.verdict, watch.project_id)
                 self._proved[watch.report_id] = watch.verdict
         except UserError as error:
             words = f"The outcome could not be told to PostHog: {error.title}"
             await self._put(watch.task_id, lambda known: replace(known, problem=words))
 
     async def report_worse(self, task_id: TaskId) -> TaskId:
-        """Tell the project of what got worse, unless it knows, and start the follow-up: a person asked for it.
+        """Tell the project of what got worse, unless it knows, and start the follow-up: a person asked for it. It is the
+        same one when it was started before.
 
         Raises InvalidInput when nothing got worse. What stands in the way of telling does not stop the task.
         """
@@ -310,11 +316,6 @@ class ReleaseWatches:
             if watch.state is not WatchState.WORSE:
                 raise InvalidInput("Nothing got worse after this release.", "There is nothing to follow up.")
             await self._tell(watch)
-            return await self._parts.follow_ups.start(task_id)
-
-    async def start_follow_up(self, task_id: TaskId) -> TaskId:
-        """The suggested follow-up as a task whose agent begins now; the same one when it was started before."""
-        async with self._lock(task_id):
             return await self._parts.follow_ups.start(task_id)
 
     async def before_merge(self, task_id: TaskId) -> tuple[Metric, ...]:

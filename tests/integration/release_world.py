@@ -156,7 +156,7 @@ async def world(home: Path, product: Product | None = None, *, every: float = 60
         )
         resolved: list[tuple[str, str]] = []
 
-        async def resolve(report_id: str, proof: str) -> None:
+        async def resolve(report_id: str, proof: str, _project_id: int) -> None:
             resolved.append((report_id, proof))
             reports = services.store.state.inbox.reports
             done = {**reports, report_id: replace(reports[report_id], status="resolved")}

@@ -26,9 +26,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 async def follow(watcher: GitWatcher, path: Path, *acts: Callable[[int], object]) -> None:
-    """Each act, repeated with a growing number until it is seen: nobody knows when a watch stands."""
+    """Each act, repeated with a growing number until it is seen. The first thing told is that the watch stands."""
     changes = watcher.changes(path)
     try:
+        await anext(changes)
         for act in acts:
             waiting = asyncio.ensure_future(anext(changes))
             number = 0

@@ -124,7 +124,7 @@ def test_a_message_that_is_refused_is_told_at_once() -> None:
             server.faults.append(
                 Fault("POST", "/command/", 403, json.dumps(detail).encode(), {"Content-Type": "application/json"})
             )
-            code, told, error = await command(server, "cloud", "send", "t1", "And a test")
+            code, _, error = await command(server, "cloud", "send", "t1", "And a test")
             assert code == 2 and "task:write" in error and not server.commands
 
     drive(go())

@@ -283,3 +283,23 @@ async def _forbidden(place: World) -> None:
 
 
 test_a_missing_scope_is_named_and_the_message_kept = scenario(_forbidden)
+
+
+async def _notes(place: World) -> None:
+    await ready(place)
+    stream, journals, read = place.session.stream, place.session._parts.journals, []
+    stream.notes("run")
+    before = journals.read
+    journals.read = lambda *words, **more: read.append(words) or before(*words, **more)  # type: ignore[method-assign]
+    try:
+        stream.note("sending", messages=["m"], text="Hello", run="r1")
+        assert stream.notes("sending")[-1] == ("sending", {"messages": ["m"], "text": "Hello", "run": "r1"})
+        assert [params["run"] for _, params in stream.notes("run")] == ["r1"] and not read
+        # Somebody else may write there once it is let go of.
+        stream.close()
+        assert len(stream.notes("sending")) == 1 and len(read) == 1
+    finally:
+        journals.read = before  # type: ignore[method-assign]
+
+
+test_our_notes_are_read_from_the_file_once = scenario(_notes)

@@ -129,7 +129,7 @@ async def test_worse_is_told_once_and_a_follow_up_waits(place: World) -> None:
         await place.releases.check(T)
     assert len(place.product.sent) == 1 and place.resolved == []
     made = await place.releases.report_worse(T)
-    assert made == await place.releases.start_follow_up(T) == place.state.watches[T].follow_up
+    assert made == await place.releases.report_worse(T) == place.state.watches[T].follow_up
     task = place.state.tasks[made]
     assert (task.base, task.agent_id, task.prompt) == ("main", "custom", watch.follow_up_prompt)
     assert "482" in task.title and len(place.state.tasks) == 2 and len(place.product.sent) == 1

@@ -139,3 +139,23 @@ def test_sending_that_failed_can_stay_here(window):
     assert dialog.stay.isVisible() and dialog.go.text() == "Try again"
     dialog.stay.click()
     assert services.called("give_up") == [("pay",)] and not dialog.is_open()
+
+
+def test_a_step_that_lacks_github_offers_the_page_that_connects_it(window):
+    services = window.ctx.services
+    dialog = SendToCloudDialog(window.ctx, TaskId("pay"), window)
+    dialog.open()
+    dialog.go.click()
+    url = "https://eu.posthog.com/api/environments/1/integrations/authorize/?kind=github&next=%2Fproject%2F1"
+    task = services.store.state.tasks[TaskId("pay")]
+    words = f"PostHog may not use this repository.\nConnect GitHub at {url} and try again."
+    steps = tuple(replace(step, state=StepState.FAILED, detail=words) for step in task.steps[:1])
+    services.tasks.edit_task(TaskId("pay"), phase=TaskPhase.SETUP_FAILED, steps=steps)
+    window.ctx.bridge.flush()
+    assert dialog.connect_github.isVisible()
+    dialog.connect_github.click()
+    assert services.urls == [url]
+    steps = tuple(replace(step, detail="The push was refused.") for step in steps)
+    services.tasks.edit_task(TaskId("pay"), steps=steps)
+    window.ctx.bridge.flush()
+    assert not dialog.connect_github.isVisible()

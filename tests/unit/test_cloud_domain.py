@@ -246,3 +246,19 @@ def test_hosts(words_: str, origin: str) -> None:
 def test_no_host(bad: str) -> None:
     with pytest.raises(InvalidInput):
         origin_of(bad)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://mira:ghp_secret@github.com/acme/web.git", "https://github.com/acme/web.git"),
+        ("https://x-access-token:a@b@git.example:8443/acme/web?token=secret", "https://git.example:8443/acme/web"),
+        ("https://github.com/acme/web", "https://github.com/acme/web"),
+        ("git@github.com:acme/web.git", "git@github.com:acme/web.git"),
+        ("ssh://git@github.com/acme/web.git", "ssh://git@github.com/acme/web.git"),
+        ("https://[bad/acme", ""),
+        ("/srv/git/web.git", "/srv/git/web.git"),
+    ],
+)
+def test_others_see_a_remote_without_the_token_in_it(url: str, shown: str) -> None:
+    assert cloud_lists.without_credentials(url) == shown

@@ -100,6 +100,16 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
         assert found[path].problem == "outside of the folder"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_pipes_and_folders_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.js")
+    (tmp_path / "folder.js").mkdir()
+    write(tmp_path, {"a.js": "import './pipe';\nimport './folder.js';\nposthog.capture('a');\n"})
+    found = asyncio.run(make_code_reader().read(tmp_path, ["pipe.js", "folder.js", "a.js"]))
+    assert found["pipe.js"].problem == found["folder.js"].problem == "not a file"
+    assert names(found["a.js"]) == ["a"]
+
+
 def test_texts_stand_in_for_files(tmp_path: Path) -> None:
     write(tmp_path, {"a.ts": "import { track } from './t';\ntrack('x');\n", "t.ts": "export const track = (n) => n;\n"})
     reading = make_code_reader()

@@ -103,7 +103,7 @@ def test_what_an_agent_needs_is_there() -> None:
         "- Error at `src/pay.ts:24` (171×, 80 people) https://ph.example/e/1",
         "- Recording from 0:42 https://ph.example/r/1",
         "  > taps Pay three times",
-        "- Zendesk https://desk.example/8841",
+        "- Zendesk\n  > I was charged twice\n  > https://desk.example/8841",
         "- `checkout-retry-v2`",
         "- abcdef123456",
         "on and off",

@@ -76,7 +76,7 @@ def parse(language: str, text: bytes) -> Parsed:
     if problem := unreadable(text):
         return Parsed(None, problem)
     parser = _parser(language)
-    if len(text) <= 16 * _CHUNK:
+    if len(text) <= 4 * _CHUNK:
         tree = parser.parse(text)
     else:
         tree = parser.parse(lambda offset, _point: text[offset : offset + _CHUNK])

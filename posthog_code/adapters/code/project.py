@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
@@ -122,11 +123,16 @@ class Project:
             if not self._inside(place):
                 self.problems[path] = "outside of the folder"
                 return None
+            found = os.stat(place)
+            if not stat.S_ISREG(found.st_mode):
+                # A pipe would be waited for.
+                self.problems[path] = "not a file"
+                return None
+            if found.st_size > LARGEST:
+                self.problems[path] = f"larger than {LARGEST // 1_000_000} MB"
+                return None
             with open(place, "rb") as file:
-                if os.fstat(file.fileno()).st_size > LARGEST:
-                    self.problems[path] = f"larger than {LARGEST // 1_000_000} MB"
-                    return None
-                return file.read()
+                return file.read(LARGEST + 1)
         except (OSError, ValueError) as error:
             self.problems[path] = f"cannot be read: {getattr(error, 'strerror', None) or error}"
             return None

@@ -17,7 +17,7 @@ from posthog_code.adapters.code.vocabulary import PYTHON
 FUNCTIONS = frozenset({"function_definition", "lambda"})
 _SCOPES = FUNCTIONS | {"module", "class_definition"}
 _NESTED = frozenset({"function_definition", "class_definition", "lambda"})
-_TYPE = re.compile(r"""^["']?(?:Optional\[|\w+\.)?(?:Posthog|PostHog)\b""")
+_TYPE = re.compile(r"""^["']?(?:Optional\[)?["']?(?:\w+\.)?(?:Posthog|PostHog)\b""")
 _PACKAGES = frozenset({"posthog", "posthoganalytics"})
 _MAKERS = frozenset({"Posthog", "PostHog", "Client"})
 _SELF_FIELDS = "(assignment left: (attribute object: (identifier) @object attribute: (identifier) @name)) @made"
@@ -115,6 +115,8 @@ class PythonValues(Module):
             return Client()
         if binding.kind == "value":
             value = self.value(binding.node)
+            if value is None and binding.node.type == "none":
+                value = self._assigned(name)
             return Other() if value is None and name == "posthog" and not _mentions(binding.node) else (
                 Client() if value is None and name == "posthog" else value
             )  # fmt: skip
@@ -125,6 +127,17 @@ class PythonValues(Module):
         if binding.kind == "function":
             return Function(self, binding.node)
         return Struct(self, binding.node) if binding.kind == "class" else Other()
+
+    @in_no_circle
+    def _assigned(self, name: str) -> Value | None:
+        """What some function gives to a name of the module that is None at first."""
+        for token in self.occurrences((name,)):
+            made = token.parent
+            if made is not None and made.type == "assignment" and made.child_by_field_name("left") == token:
+                value = self.value(made.child_by_field_name("right"))
+                if isinstance(value, Client | Struct):
+                    return value
+        return None
 
     def _declared(self, scope: Node) -> Iterator[tuple[str, Binding]]:
         if scope.type in FUNCTIONS:
@@ -157,14 +170,17 @@ class PythonValues(Module):
     # Modules
 
     def _module(self, dotted: str) -> Value | None:
-        if dotted.split(".")[0] in _PACKAGES and not self._own(dotted):
+        if self._library(dotted):
             return Client()
         found = self._file(dotted)
         return Space(found) if found is not None else Other()
 
-    def _own(self, dotted: str) -> bool:
-        """A module of the repository that happens to be called like the library: relative only."""
-        return dotted.startswith(".")
+    def _library(self, dotted: str) -> bool:
+        """Whether a module is the library's, and not of a package of this repository with the same name."""
+        if dotted.split(".")[0] not in _PACKAGES:
+            return False
+        found = self.project.layout.resolve("python", self.path, dotted)
+        return not (found and found[0].startswith(("posthog/", "src/posthog/")))
 
     def _file(self, dotted: str) -> PythonValues | None:
         targets = self.project.layout.resolve("python", self.path, dotted)
@@ -173,7 +189,7 @@ class PythonValues(Module):
 
     def imported(self, package: str, name: str) -> Value | None:
         """What `from package import name` gives; None for a file that cannot be found."""
-        if package.split(".")[0] in _PACKAGES:
+        if self._library(package):
             return Maker() if name in _MAKERS else Client() if name in ("posthog", "default_client") else Api(name)
         module = self._file(package)
         if module is not None and (found := module.export(name)) is not None:

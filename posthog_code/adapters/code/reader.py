@@ -95,6 +95,8 @@ class TreeSitterReader:
                 found[path] = self._file(project, path, with_entries)
                 if time.monotonic() >= end:
                     break
+                # Whoever waits for the interpreter's lock, the window first of all, gets it between files.
+                time.sleep(0)
             if len(self._specs) > _KEPT_IMPORTS:
                 self._specs.clear()
 

@@ -109,7 +109,8 @@ class RubyValues(Module):
             return found
         method = self.own_method(name, node)
         if isinstance(method, Function) and isinstance(method.module, RubyValues):
-            return method.module.returned(method.node)
+            given = method.module.returned(method.node)
+            return Client() if given is None and name in _CONVENTIONAL else given
         if isinstance(method, Client):
             return method
         return Client() if name in _CONVENTIONAL else None
@@ -241,7 +242,10 @@ class RubyValues(Module):
         if name == "new":
             if isinstance(value, Maker):
                 return Client()
-            return Struct(value.module, value.node, True) if isinstance(value, Struct) else value
+            if isinstance(value, Struct):
+                return Struct(value.module, value.node, True)
+            unknown = receiver is not None and receiver.type in ("constant", "scope_resolution")
+            return Other() if unknown else value
         if name in ("freeze", "to_s", "instance", "itself", "dup"):
             return value
         if isinstance(value, Client) and name in ("client", "instance"):

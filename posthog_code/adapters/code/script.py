@@ -189,7 +189,9 @@ class ScriptValues(Module):
             return library(name)
         targets = self.project.layout.resolve(self.language, self.path, source)
         if not targets:
-            return None if source.startswith((".", "@/", "~/", "#", "src/")) else Other()
+            # `hooks/usePostHog` may be a file that only the bundler finds.
+            local = source.startswith((".", "@/", "~/", "#", "src/")) or mentions(source.encode())
+            return None if local else Other()
         module = self.project.module(targets[0])
         if not isinstance(module, ScriptValues):
             return None

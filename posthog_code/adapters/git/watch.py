@@ -55,6 +55,8 @@ class GitWatcher:
             return
         loop.add_reader(watch.fileno, woken.set)
         try:
+            # What came before the watch stood is told by nobody else.
+            yield None
             while True:
                 await woken.wait()
                 await asyncio.sleep(QUIET)
@@ -86,7 +88,7 @@ class GitWatcher:
                 state = await self._state(place)
             except UserError:
                 state = last  # busy or broken for a moment; the next look tells
-            if last and state != last:
+            if state != last:
                 yield None
             last = state
             await asyncio.sleep(POLL)

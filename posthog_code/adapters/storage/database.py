@@ -12,22 +12,24 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from posthog_code.adapters.storage import schema
 from posthog_code.adapters.storage.codec import decode
-from posthog_code.adapters.storage.rows import Write, writes
+from posthog_code.adapters.storage.rows import differ, writes
 from posthog_code.domain.cloud import Account, CloudList
 from posthog_code.domain.errors import StorageFailed
 from posthog_code.domain.inbox import Evidence, Inbox, Report, Triage
 from posthog_code.domain.pull_request import PullRequest
-from posthog_code.domain.release_watch import ReleaseWatch
 from posthog_code.domain.review import Comment
 from posthog_code.domain.session import Session
 from posthog_code.domain.settings import from_json
 from posthog_code.domain.state import AppState
 from posthog_code.domain.task import QueuedMessage, Repository, Step, Task
 from posthog_code.domain.telling import Telling
+
+if TYPE_CHECKING:
+    from posthog_code.domain.release_watch import ReleaseWatch
 
 log = logging.getLogger("store")
 T = TypeVar("T")
@@ -138,9 +140,17 @@ class SqliteDatabase:
             account=self._read_one(Account, "account") or Account(),
             cloud=replace(self._read_one(CloudList, "list") or CloudList(), loading=False, error="", hint=""),
             inbox=self._read_inbox(),
-            watches=dict(self._read(ReleaseWatch, "SELECT task_id, body FROM watches")),
+            watches=self._read_watches(),
             telling=self._read_one(Telling, "telling") or Telling(),
         )
+
+    def _read_watches(self) -> dict[Any, ReleaseWatch]:
+        if not self._connection.execute("SELECT 1 FROM watches LIMIT 1").fetchone():
+            return {}
+        # Where nothing is watched the first paint does not wait for what a watch is.
+        from posthog_code.domain.release_watch import ReleaseWatch
+
+        return dict(self._read(ReleaseWatch, "SELECT task_id, body FROM watches"))
 
     def _read(self, kind: type[T], query: str) -> Iterator[tuple[Any, T]]:
         for key, body in self._connection.execute(query):
@@ -189,13 +199,14 @@ class SqliteDatabase:
         return {key: tuple(things) for key, things in lists.items()}
 
     async def save(self, old: AppState, new: AppState) -> AppState | None:
-        plan = writes(old, new)
+        if not differ(old, new):
+            return None
+        return await self._beside(self._write, old, new)
+
+    def _write(self, old: AppState, new: AppState) -> AppState | None:
+        connection, plan = self._connection, writes(old, new)
         if not plan:
             return None
-        return await self._beside(self._write, plan)
-
-    def _write(self, plan: list[Write]) -> AppState | None:
-        connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
             version = self._version()

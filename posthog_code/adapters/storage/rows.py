@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from posthog_code.adapters.storage.codec import encode
@@ -17,6 +17,17 @@ INBOX_PARTS = {"report": "reports", "evidence": "evidence", "triage": "triage"}
 """What the keys of the inbox's rows begin with, and the part of it that they hold."""
 Write = tuple[str, tuple[Any, ...]]
 """An SQL statement and its values."""
+
+
+_MEMORY = frozenset({"changes", "agents", "code_signals"})
+"""Parts of the state that no row holds."""
+
+
+def differ(old: AppState, new: AppState) -> bool:
+    """Whether there may be anything to write; quick, since it is asked where the window waits."""
+    return any(
+        getattr(old, part.name) is not getattr(new, part.name) for part in fields(AppState) if part.name not in _MEMORY
+    )
 
 
 def writes(old: AppState, new: AppState) -> list[Write]:

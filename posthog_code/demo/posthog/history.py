@@ -11,7 +11,8 @@ from typing import Any
 
 from posthog_code.demo import inbox
 from posthog_code.demo.cloud_tasks import PROJECT
-from posthog_code.demo.signals import API, ERRORS, REMAINS, STREAMS, DemoError, Stream
+from posthog_code.demo.signals import API, ERRORS, REMAINS, DemoError, Stream
+from posthog_code.demo.traffic import STREAMS
 
 DAYS = 30
 HOUR, DAY = 3600.0, 86_400.0

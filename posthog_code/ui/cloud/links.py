@@ -47,8 +47,9 @@ def open_report(ctx: UiContext, report_id: str) -> None:
     )
 
 
-def open_cloud_task(ctx: UiContext, task_id: str, run_id: str = "", tab: str = "") -> None:
-    """Show a cloud task, at once when it is one of ours already."""
+def open_cloud_task(ctx: UiContext, task_id: str, run_id: str = "", tab: str = "conversation") -> None:
+    """Show a cloud task, at once when it is one of ours already. Where only one tab has room, its conversation is in
+    front: that is where it asks."""
 
     def show(ours: TaskId) -> None:
         ctx.nav.open_task(ours, tab)

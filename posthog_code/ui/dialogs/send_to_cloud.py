@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtWidgets import QWidget
 
 from posthog_code.domain.cloud_errors import GitHubNeeded
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import TaskId
-from posthog_code.domain.task import Task, TaskPhase, Workspace
+from posthog_code.domain.task import StepState, Task, TaskPhase, Workspace
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.dialogs.handover import HandoverSheet
 from posthog_code.ui.kit.buttons import Button
@@ -68,7 +70,10 @@ class SendToCloudDialog(HandoverSheet):
     def _render(self) -> None:
         super()._render()
         task = self._task()
-        self.stay.setVisible(task is not None and task.phase is TaskPhase.SETUP_FAILED)
+        failed = task is not None and task.phase is TaskPhase.SETUP_FAILED
+        self.stay.setVisible(failed)
+        self._url = _connect_url(task) if task is not None and failed else ""
+        self.connect_github.setVisible(bool(self._url))
 
     def arrived(self, task: Task) -> None:
         if task.workspace is Workspace.CLOUD:
@@ -90,3 +95,10 @@ class SendToCloudDialog(HandoverSheet):
 
     def _on_connect(self) -> None:
         self._ctx.open_url(self._url)
+
+
+def _connect_url(task: Task) -> str:
+    """The page of PostHog that mends the step at which it stopped; "" when that is not what is missing."""
+    failed = next((step for step in task.steps if step.state is StepState.FAILED), None)
+    found = re.search(r"Connect GitHub at (https?://\S+)", failed.detail) if failed is not None else None
+    return found[1] if found is not None else ""

@@ -125,7 +125,8 @@ class TakeOverDialog(HandoverSheet):
         self.relayout()
 
     def _offer_branch(self, taken: str) -> None:
-        self.branch.setText(f"{taken}-here" if taken else "")
+        if not self.branch.text().strip():  # what the person typed is theirs to change
+            self.branch.setText(f"{taken}-here" if taken else "")
         for part in (self._branch_label, self.branch):
             part.show()
         self.go.setText("Take over to this branch")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from PySide6.QtCore import QObject, QTimer
 
 from posthog_code.domain.changes import Scope
-from posthog_code.domain.code_signals import SignalRow
+from posthog_code.domain.code_signals import CodeSignals
 from posthog_code.domain.errors import UserError
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.provenance import EARLIER, YOU, Provenance, Stretch
@@ -99,7 +99,7 @@ class MarksKeeper(QObject):
             # Other scopes count the lines of another old side.
             if side == "new" or self._scope is Scope.ALL
         }
-        self._view.set_gutter(Gutter(signs_of(_signs(signals.rows if signals else ())), runs))
+        self._view.set_gutter(Gutter(signs_of(_signs(signals)) if signals else {}, runs))
 
     def _show_signals(self, _path: str, _side: str, _line: int) -> None:
         if self._task_id is not None:
@@ -114,8 +114,10 @@ def _unknown(_error: UserError) -> None:
     """Nobody is named then: what failed is told by the diff itself, which reads the same files."""
 
 
-def _signs(rows: Iterable[SignalRow]) -> Iterator[tuple[str, str, int, Sign]]:
-    for row in rows:
+def _signs(signals: CodeSignals) -> Iterator[tuple[str, str, int, Sign]]:
+    """Of each row at its first place, and of the further uses of the same name in the file."""
+    rows = {}
+    for row in signals.rows:
         words = f"{row.kind.capitalize()} {row.name}"
         told = ", ".join(part for part in (row.figure, row.state) if part)
         sign = Sign(
@@ -123,7 +125,12 @@ def _signs(rows: Iterable[SignalRow]) -> Iterator[tuple[str, str, int, Sign]]:
             _TONES.get(row.tone, "text.muted"),
             f"{words}: {told}" if told else words,
         )
+        rows[row.kind, row.name, row.path] = (row.line, sign)
         yield row.path, "old" if row.removed else "new", row.line, sign
+    for use in signals.uses:
+        line, known = rows.get((use.kind, use.name, use.path), (use.line, None))
+        if known is not None and line != use.line:
+            yield use.path, "new", use.line, known
 
 
 def _runs(stretches: Iterable[Stretch], turns: dict[int, Turn]) -> Iterator[Run]:
