@@ -58,7 +58,7 @@ class Output:
 
     def warning(self, line: str) -> None:
         """For people, whatever the language: standard error."""
-        sys.stderr.write(line + "\n")
+        sys.stderr.write(printable(line) + "\n")
 
     def raw(self, data: bytes) -> None:
         try:

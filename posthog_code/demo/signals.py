@@ -227,7 +227,7 @@ ERRORS: tuple[DemoError, ...] = (
         "OffscreenCanvas is not defined",
         Place(WEB, "src/media/uploader.ts", "new OffscreenCanvas", "shrink"),
         "0199aaaa-0000-7000-8000-000000000006",
-        6.3,
+        22,
         (800, 12),
         since=28,
         browser="Safari",

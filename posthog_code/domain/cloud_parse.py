@@ -35,8 +35,8 @@ def number(value: Any) -> int:
 
 
 def seconds(value: Any) -> float:
-    """UNIX time of an ISO text (UTC when it names no zone) or of a number of seconds; 0.0 for anything else, and for what
-    is after the year 9999, which no calendar can show."""
+    """UNIX time of an ISO text (UTC when it names no zone) or of a number of seconds; 0.0 for anything else. Numbers
+    reach to the year 9000 or so: no calendar shows what is after 9999."""
     if isinstance(value, bool):
         return 0.0
     if isinstance(value, int | float):

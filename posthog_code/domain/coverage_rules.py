@@ -132,7 +132,8 @@ def summary(found: Coverage) -> str:
     if not found.places:
         return ""
     total = len(found.places)
-    text = f"{found.covered} of {plural(total, 'changed path')} {'sends' if 1 in (total, found.covered) else 'send'} an event."
+    verb = "sends" if 1 in (total, found.covered) else "send"
+    text = f"{found.covered} of {plural(total, 'changed path')} {verb} an event."
     missing = [place_name(place) for place in found.places if not place.covered]
     if missing:
         text += f" Missing: {', '.join(missing[:3])}" + (f" and {len(missing) - 3} more." if len(missing) > 3 else ".")

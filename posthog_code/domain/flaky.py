@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from posthog_code.domain.ids import RepositoryId, TaskId
+from posthog_code.domain.redact import redact
 from posthog_code.domain.test_results import TestRun, is_test_command, parts_of, read_run
 from posthog_code.domain.text import one_line, plural
 from posthog_code.domain.transcript import Item, ToolCall
@@ -176,6 +177,7 @@ def flaky_text(test: FlakyTest) -> str:
     lines = [
         f"The test `{test.test}` of {test.repository} ({test.framework}) failed and passed without a change to the "
         f"code between, in {plural(len(test.tasks), 'task')}.",
-        *(f"- It failed with: {one_line(reason, 300)}" for reason in reasons),
+        # What a test prints may be anything, and this leaves the machine.
+        *(f"- It failed with: {one_line(redact(reason), 300)}" for reason in reasons),
     ]
     return "\n".join(lines)

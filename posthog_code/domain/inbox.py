@@ -164,6 +164,8 @@ class Triage:
 
     task_ids: tuple[TaskId, ...] = ()
     """Tasks made from it here."""
+    project_id: int = 0
+    """Where it is, once a task is made from it; 0 when nobody noted it."""
     seen_at: float = 0.0
     dismissed_signals: int = 0
     """Signals it had when it was dismissed: it comes back only with more."""

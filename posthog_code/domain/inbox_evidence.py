@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from posthog_code.domain.cloud_parse import mapping, number, seconds, text
@@ -18,6 +18,8 @@ FINGERPRINTS, SESSIONS, PATHS, COMMITS, FLAGS = 50, 50, 20, 10, 10
 """At most so many of each are asked for or kept."""
 KEPT_SIGNALS, KEPT_ARTEFACTS = 60, 60
 LONGEST_SIGNAL, LONGEST_NOTE = 2_000, 4_000
+LONGEST_ALL = 60_000
+"""Characters of all signals, and of all results, that are kept of one report."""
 DAYS = 7
 _DAY = 86_400.0
 
@@ -58,6 +60,7 @@ LIMIT {SESSIONS}
 """.strip()
 
 Row = Mapping[str, Any]
+T = TypeVar("T")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+\Z")
 _LINE = re.compile(r":\d+(?::\d+)?\Z")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2}(?:\.\d+)?)\Z")
@@ -115,8 +118,8 @@ def gather(
     return replace(
         found,
         report_id=report.id,
-        signals=tuple(_cut(signal) for signal in signals[:KEPT_SIGNALS]),
-        artefacts=tuple(_cut_artefact(one) for one in artefacts[:KEPT_ARTEFACTS]),
+        signals=_within((_cut(signal) for signal in signals[:KEPT_SIGNALS]), lambda one: len(one.content + one.reason)),
+        artefacts=_within(map(_cut_artefact, artefacts[:KEPT_ARTEFACTS]), lambda one: len(str(one.content))),
         errors=errors,
         recordings=recordings,
         repository=found.repository or _repository_in(signals),
@@ -369,6 +372,17 @@ def _short(extra: Row) -> dict[str, Any]:
             kept[key] = value
             left -= size
     return kept
+
+
+def _within(things: Iterable[T], length: Callable[[T], int]) -> tuple[T, ...]:
+    """The first ones, as many as are kept: all evidence is read from the disk before the window is there."""
+    left, kept = LONGEST_ALL, []
+    for one in things:
+        left -= length(one)
+        if left < 0:
+            break
+        kept.append(one)
+    return tuple(kept)
 
 
 def _cut_artefact(one: Artefact) -> Artefact:

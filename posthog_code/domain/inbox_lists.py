@@ -219,9 +219,3 @@ def tasks_of(state: AppState, report_id: str) -> tuple[TaskId, ...]:
         and (task.report_id == report_id or task.id in known or (task.cloud_task_id and task.cloud_task_id in cloud))
     ]
     return tuple(task.id for task in sorted(found, key=lambda task: (-task.created_at, task.id)))
-
-
-def cloud_tasks_of(state: AppState, report_id: str) -> tuple[str, ...]:
-    """Ids of cloud tasks of the project that were made from a report, opened here or not, the newest first."""
-    found = [task for task in state.cloud.tasks.values() if task.report_id == report_id]
-    return tuple(task.id for task in sorted(found, key=lambda task: (-task.created_at, task.id)))

@@ -114,8 +114,10 @@ def error_state(error: CodeError, now: float, *, changed: bool) -> Standing:
     where = "on a line that this task changes" if changed else "in a file that this task changes"
     seen = f"last seen {_ago(now, error.last_seen)}" if error.last_seen else ""
     detail = ", ".join(filter(None, (f"{people}, {where}", seen)))
+    # Whoever makes a program fail can choose the name: it must not end the quotation.
+    name = one_line(error.name, 120).replace("`", "'")
     ask = (
-        f"In production `{one_line(error.name, 120).replace('`', chr(39))}` was raised here {plural(error.count, 'time')} in seven days, "
+        f"In production `{name}` was raised here {plural(error.count, 'time')} in seven days, "
         f"for {people}. "
         "Find the cause and correct it, with a test, or say why this task does not touch it."
     )

@@ -179,8 +179,8 @@ def _commits(evidence: Evidence) -> list[str]:
     for sha, why in list(evidence.commits.items())[:_COMMITS]:
         if re.fullmatch(r"[0-9a-fA-F]{7,64}", sha):
             lines.append(f"- {sha[:12]}")
-            if plain := plain(why):
-                lines.append(f"  > {plain}"[:_LINE])
+            if said := plain(why):
+                lines.append(f"  > {said}"[:_LINE])
     return lines
 
 

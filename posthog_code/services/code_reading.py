@@ -91,10 +91,6 @@ class ChangedCodeReader:
             self._keep(task_id, replace(reading, fingerprint=fingerprint))
             return self._last[task_id]
 
-    def forget(self, task_id: TaskId) -> None:
-        for kept in (self._kept, self._last, self._locks):
-            kept.pop(task_id, None)
-
     def _keep(self, task_id: TaskId, reading: Reading) -> None:
         self._last.pop(task_id, None)
         self._last[task_id] = reading

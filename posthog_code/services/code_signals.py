@@ -109,13 +109,16 @@ class CodeSignalsService:
         asking: asyncio.Task[None] | None = None
         asked_for: object = None
         try:
-            while task_id in self._store.state.tasks:
+            while True:
                 await changed.wait()
                 changed.clear()
-                reading = await self._read_known(task_id)
+                task = self._store.state.tasks.get(task_id)
+                if task is None:
+                    break
+                reading = await self._read_known(task)
                 if reading is None:
                     continue
-                wanted_now = (reading.names, self._place(self._task(task_id)))
+                wanted_now = (reading.names, self._place(task))
                 if asking is not None and (asking.done() or asked_for != wanted_now):
                     asking.cancel()
                     asking = None
@@ -128,17 +131,17 @@ class CodeSignalsService:
             if asking is not None:
                 asking.cancel()
 
-    async def _read_known(self, task_id: TaskId) -> Reading | None:
+    async def _read_known(self, task: Task) -> Reading | None:
         """Read the change set that is in the state; None while there is none, or it cannot be read."""
-        found = self._store.state.changes.get(task_id)
-        if found is None and self._task(task_id).phase is TaskPhase.SETTING_UP:
+        found = self._store.state.changes.get(task.id)
+        if found is None and task.phase is TaskPhase.SETTING_UP:
             return None  # the watch of its changes tells when there is something
         try:
             if found is None:
-                found = await self._changes.refresh(task_id)
-            return await self._read(task_id, found)
+                found = await self._changes.refresh(task.id)
+            return await self._read(task.id, found)
         except UserError as error:
-            await self._cannot_read(task_id, error)
+            await self._cannot_read(task.id, error)
             return None
 
     # -- reading ---------------------------------------------------------------------------------------------------
@@ -168,8 +171,9 @@ class CodeSignalsService:
         reading = await self._reader.read(task_id, found)
         if self._readings.get(task_id) is reading and task_id in self._store.state.code_signals:
             return reading
+        self._readings.pop(task_id, None)  # to the end: those at the beginning are the ones to be dropped
         self._readings[task_id] = reading
-        self._drop_old()
+        await self._drop_old()
         asked = self._asked_here(task_id)
         loading = self._store.state.account.signed_in and bool(reading.names)
         await self._show(task_id, asked, loading=loading)
@@ -177,8 +181,10 @@ class CodeSignalsService:
 
     async def _ask_product(self, task_id: TaskId, *, anew: bool = False) -> None:
         """The second stage. Cancelled when nobody looks any more. `anew`: also what was answered a moment ago."""
-        names = self._readings[task_id].names
-        task = self._task(task_id)
+        task, reading = self._store.state.tasks.get(task_id), self._readings.get(task_id)
+        if task is None or reading is None:
+            return  # it was deleted meanwhile
+        names = reading.names
         signals = await self._facts.signals(task.cloud_project_id)
         if signals is None:
             self._asked.pop(task_id, None)
@@ -206,6 +212,9 @@ class CodeSignalsService:
         except NotSignedIn as error:
             await self._show(task_id, known, problem=error.title)
             return
+        if asked.place != self._place(task):
+            await self._show(task_id, self._asked_here(task_id))  # somebody else is signed in by now
+            return
         if known is not None:
             asked.facts = with_last_known(asked.facts, known.facts)
         self._asked[task_id] = asked
@@ -213,8 +222,8 @@ class CodeSignalsService:
 
     def _asked_here(self, task_id: TaskId) -> _Asked | None:
         """What was told before, if it is of the account and project that would be asked now."""
-        asked = self._asked.get(task_id)
-        return asked if asked is not None and asked.place == self._place(self._task(task_id)) else None
+        asked, task = self._asked.get(task_id), self._store.state.tasks.get(task_id)
+        return asked if asked is not None and task is not None and asked.place == self._place(task) else None
 
     def _place(self, task: Task) -> tuple[str, int]:
         account = self._store.state.account
@@ -225,16 +234,26 @@ class CodeSignalsService:
         lasts = AGAIN if facts.problem or facts.partial else FRESH
         return 0 <= self._clock.now() - facts.fetched_at < lasts
 
-    def _drop_old(self) -> None:
+    async def _drop_old(self) -> None:
+        tasks = self._store.state.tasks
         idle = [one for one in self._readings if one not in self._watches]
-        for task_id in idle[:-TASKS_KEPT]:
+        dropped = frozenset(idle[:-TASKS_KEPT]) | {one for one in idle if one not in tasks}
+        for task_id in dropped:
             self._readings.pop(task_id, None)
             self._asked.pop(task_id, None)
+        if dropped & self._store.state.code_signals.keys():
+            await self._store.update(
+                lambda state: replace(
+                    state, code_signals={key: one for key, one in state.code_signals.items() if key not in dropped}
+                )
+            )
 
     # -- showing ---------------------------------------------------------------------------------------------------
 
     async def _show(self, task_id: TaskId, asked: _Asked | None, *, loading: bool = False, problem: str = "") -> None:
-        reading = self._readings[task_id]
+        reading = self._readings.get(task_id)
+        if reading is None:
+            return
         facts = asked.facts if asked is not None else None
         links = links_of(asked.signals) if asked is not None else None
         rows = await asyncio.to_thread(join, reading.code, facts, self._clock.now(), links)

@@ -146,6 +146,7 @@ class InboxService:
         wanted |= {key for key, one in state.inbox.triage.items() if one.task_ids} | self._opened
         found, asked, now = [], 0, self._clock.now()
         # Those first that were not asked for the longest: each gets its turn, however many there are.
+        wanted -= {key for key, one in state.inbox.triage.items() if one.project_id not in (0, port.project_id)}
         for report_id in sorted(wanted - listed.keys(), key=lambda one: (self._asked_at.get(one, 0.0), one)):
             known = state.inbox.reports.get(report_id)
             over = known is not None and known.status in (RESOLVED, DISMISSED)

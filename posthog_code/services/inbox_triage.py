@@ -93,7 +93,7 @@ class InboxTriage:
     async def link(self, report_id: str, task_id: TaskId) -> None:
         """A task was made from it here."""
         project_id = self._store.state.inbox.project_id
-        await self._edit({report_id: partial(_linked, task_id, self._clock.now())}, project_id)
+        await self._edit({report_id: partial(_linked, task_id, project_id, self._clock.now())}, project_id)
 
     async def _change(self, ids: Sequence[str], change: StateChange, edit: Edit) -> Mapping[str, str]:
         """Outcome by id: "" when it was done, else why not. Raises what keeps the whole of it from being done."""
@@ -152,9 +152,13 @@ def _seen(now: float, report: Report | None, known: Triage) -> tuple[Report | No
     return report, replace(known, seen_at=known.seen_at or now)
 
 
-def _linked(task_id: TaskId, now: float, report: Report | None, known: Triage) -> tuple[Report | None, Triage]:
+def _linked(
+    task_id: TaskId, project_id: int, now: float, report: Report | None, known: Triage
+) -> tuple[Report | None, Triage]:
     task_ids = known.task_ids if task_id in known.task_ids else (*known.task_ids, task_id)
-    return report, replace(known, task_ids=task_ids, seen_at=known.seen_at or now)
+    # The list may show another project by now: it is only believed when it has the report.
+    where = project_id if report is not None else known.project_id
+    return report, replace(known, task_ids=task_ids, project_id=where, seen_at=known.seen_at or now)
 
 
 def _as_before(was: Report, before: Triage, report: Report | None, known: Triage) -> tuple[Report, Triage]:

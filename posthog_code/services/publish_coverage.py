@@ -77,7 +77,7 @@ class CoverageGate:
         verb = "misses" if len(missing) == 1 else "miss"
         raise CoverageMissing(
             f"{plural(len(missing), 'changed path')} of {len(found.places)} {verb} what the product should hear of: "
-            f"{'; '.join(lines[:3])}.",
+            f"{'; '.join(' '.join(line.split()) for line in lines[:3])}.",
             "Have the agent add it, or go on without the check.",
             "\n".join(lines),
             found,

@@ -88,11 +88,20 @@ def compared(watch: ReleaseWatch, found: Comparison, now: float, note: str) -> R
 
 
 def unread(watch: ReleaseWatch, problem: str, now: float) -> ReleaseWatch:
-    """The watch when its figures could not be read. Long after its end it is given up, until somebody asks for a look."""
+    """The watch when its figures could not be read. Long after its end it is given up, until somebody asks for it."""
     if watch.state is WatchState.WATCHING and now >= watch.until + GIVEN_UP:
         verdict = watch.verdict or "The figures could not be read."
         return replace(watch, state=WatchState.UNKNOWN, verdict=verdict, problem=problem)
     return replace(watch, problem=problem)
+
+
+def proves(watch: ReleaseWatch) -> bool:
+    """Whether the outcome says that the report's problem is gone: one about errors needs fewer of them, whatever else
+    became better."""
+    if watch.state is not WatchState.BETTER:
+        return False
+    errors = next((metric for metric in watch.metrics if metric.id == "errors"), None)
+    return not watch.fingerprints or (errors is not None and errors.direction is Direction.BETTER)
 
 
 def _recovered(state: WatchState, found: Comparison) -> bool:

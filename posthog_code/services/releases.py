@@ -18,7 +18,7 @@ from posthog_code.domain.pull_request import PullRequest, PullRequestState
 from posthog_code.domain.release_compare import compare
 from posthog_code.domain.release_watch import Metric, ReleaseWatch, TouchedCode, WatchState
 from posthog_code.domain.state import AppState, Topic
-from posthog_code.domain.task import TaskPhase
+from posthog_code.domain.task import Task, TaskPhase
 from posthog_code.ports.clock import Clock
 from posthog_code.ports.forge import Landing
 from posthog_code.services import release_state as rules
@@ -139,13 +139,13 @@ class ReleaseWatches:
     def _to_tell(self, watch: ReleaseWatch) -> bool:
         if watch.state is WatchState.WORSE:
             return self._parts.follow_ups.untold(watch)
-        return watch.state is WatchState.BETTER and self._unresolved(watch)
+        return self._unresolved(watch)
 
     def _unresolved(self, watch: ReleaseWatch) -> bool:
-        """The report may be resolved by the merge already: then the figures are still to become its proof. One that was
-        proved and is open again had further signals, or a person opened it: it is left alone."""
+        """Whether the figures are still to resolve the report, or to become the proof of one that is resolved already.
+        One that was proved and is open again had further signals, or a person opened it: it is left alone."""
         inbox = self._store.state.inbox
-        if not watch.report_id or self._proved.get(watch.report_id) == watch.verdict:
+        if not rules.proves(watch) or not watch.report_id or self._proved.get(watch.report_id) == watch.verdict:
             return False
         report, known = inbox.reports.get(watch.report_id), inbox.triage.get(watch.report_id)
         if known is None or not known.proof:
@@ -202,13 +202,18 @@ class ReleaseWatches:
             task_id,
             report_id=task.report_id,
             pull_request=pull.number if pull else 0,
-            project_id=task.cloud_project_id or self._parts.account.account.project_id,
+            project_id=self._project_of(task),
             merged_at=_merge_time(pull, now) if merged else 0.0,
             problem=problem,
             touched=touched,
             events=await self._parts.code.events(task_id),
             fingerprints=tuple(error.fingerprint for error in evidence.errors if error.fingerprint) if evidence else (),
         )
+
+    def _project_of(self, task: Task) -> int:
+        """The one that the task came from, whichever is chosen by now."""
+        known = self._store.state.inbox.triage.get(task.report_id) if task.report_id else None
+        return task.cloud_project_id or (known.project_id if known else 0) or self._parts.account.account.project_id
 
     async def _touched(self, task_id: TaskId) -> tuple[TouchedCode, str]:
         try:
@@ -298,7 +303,7 @@ class ReleaseWatches:
         try:
             if watch.state is WatchState.WORSE:
                 await self._parts.follow_ups.tell(watch)
-            elif watch.state is WatchState.BETTER and self._unresolved(watch):
+            elif self._unresolved(watch):
                 await self._parts.resolve(watch.report_id, watch.verdict, watch.project_id)
                 self._proved[watch.report_id] = watch.verdict
         except UserError as error:
@@ -306,8 +311,7 @@ class ReleaseWatches:
             await self._put(watch.task_id, lambda known: replace(known, problem=words))
 
     async def report_worse(self, task_id: TaskId) -> TaskId:
-        """Tell the project of what got worse, unless it knows, and start the follow-up: a person asked for it. It is the
-        same one when it was started before.
+        """Tell the project of what got worse, unless it knows, and start the follow-up (once): a person asked for it.
 
         Raises InvalidInput when nothing got worse. What stands in the way of telling does not stop the task.
         """

@@ -111,7 +111,9 @@ class ReportTasks:
         made, error = await asyncio.shield(running)
         if error is not None:
             raise error
-        self._started[report.id] = (self._clock.now(), made)
+        now = self._clock.now()
+        self._started = {key: one for key, one in self._started.items() if 0 <= now - one[0] < SAME_PRESS}
+        self._started[report.id] = (now, made)
         return made
 
     async def _local(self, report: Report, url: str, wish: Wish) -> TaskId | str:

@@ -76,7 +76,8 @@ async def _loop(world: World, demo: DemoWorld) -> None:
     await person.presses("S")
     task_id = await person.sees(lambda: next(iter(set(world.state.tasks) - before), None), "the task")
     task = world.state.tasks[task_id]
-    assert task.report_id == UPLOADER and task_id in services.inbox.triage_of(UPLOADER).task_ids
+    assert task.report_id == UPLOADER
+    await person.sees(lambda: task_id in services.inbox.triage_of(UPLOADER).task_ids, "the task at the report")
     assert PATH in task.prompt and "Unhandled rejection" in task.prompt
     await _work(world, task_id)
     assert PATH in {file.path for file in (await services.changes.refresh(task_id)).files}

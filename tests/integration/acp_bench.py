@@ -17,7 +17,7 @@ from posthog_code.domain.agent import AgentSpec
 from posthog_code.ports.agent import Incoming, Opened, RunSpec
 
 AGENT = Path(__file__).with_name("acp_agent.py")
-QUICK = Timeouts(initialize=10, session=10, setting=5, cancel=0.4, stdin=0.3, terminate=0.3, output_end=0.1)
+QUICK = Timeouts(initialize=30, session=30, setting=5, cancel=0.4, stdin=0.3, terminate=0.3, output_end=0.1)
 _ids = itertools.count(1)
 
 
@@ -97,7 +97,7 @@ class Bench:
     async def prompt(self, text: str) -> Mapping[str, Any]:
         return await self.run.prompt([{"type": "text", "text": text}])
 
-    async def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+    async def until(self, condition: Callable[[], Any], seconds: float = 30.0) -> Any:
         async with asyncio.timeout(seconds):
             while not (found := condition()):
                 self._news.clear()
@@ -131,7 +131,7 @@ def running(pid: int) -> bool:
         return False
 
 
-async def until_gone(pid: int, seconds: float = 5.0) -> None:
+async def until_gone(pid: int, seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while running(pid):
             await asyncio.sleep(0.01)

@@ -46,6 +46,8 @@ class InboxServer(CloudServer):
         self.knows_resolved = True
         self.hold: asyncio.Event | None = None
         """While set, changes of state wait for it."""
+        self.hold_list: asyncio.Event | None = None
+        """While set, the first project's list waits for it."""
         self.at_once = 0
         self.most_at_once = 0
 
@@ -133,6 +135,8 @@ class InboxServer(CloudServer):
     async def _reports(self, method: str, project: str, parts: list[str], query: dict[str, str], data: Any) -> Answer:
         reports = self.reports if project == "1" else {}
         if parts == [""]:
+            if self.hold_list is not None and project == "1":
+                await self.hold_list.wait()
             wanted = query.get("status", "").split(",")
             found = [one for one in reports.values() if one["status"] in wanted]
             start, limit = int(query.get("offset", 0)), int(query.get("limit", 100))
@@ -152,8 +156,10 @@ class InboxServer(CloudServer):
         if parts[1:] == ["signals"]:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
-            await asyncio.sleep(0.02)
-            self.at_once -= 1
+            try:
+                await asyncio.sleep(0.02)
+            finally:
+                self.at_once -= 1
             return 200, {"report": report, "signals": self.report_signals.get(parts[0], [])}, {}
         if parts[1:] == ["artefacts"]:
             found = self.report_artefacts.get(parts[0], [])

@@ -22,7 +22,7 @@ from posthog_code.domain.inbox import Evidence, Report
 from posthog_code.domain.product import EventFacts, Flag
 from posthog_code.domain.state import Topic
 from posthog_code.domain.task import Repository, TaskDraft, TaskPhase, Workspace
-from posthog_code.services import code_reading
+from posthog_code.services import code_reading, code_signals
 from posthog_code.services.code_context import CodeContext
 from posthog_code.services.publish_coverage import CoverageGate
 from posthog_code.services.report_tasks import ReportTasks, Wish
@@ -511,7 +511,7 @@ def test_the_gate_refuses_with_the_places(tmp_path: Path) -> None:
         assert isinstance(required[R], Repository) and (await gate.look(T)).refuses
         with pytest.raises(CoverageMissing) as refused:
             await gate.check(T)
-        assert "src/pay.ts:6  refund route  needs an event" in refused.value.title
+        assert "src/pay.ts:6 refund route needs an event" in refused.value.title
         assert "without the check" in refused.value.hint and len(refused.value.coverage.places) == 1
         gate.waive(T)
         await gate.check(T)
@@ -522,6 +522,21 @@ def test_the_gate_refuses_with_the_places(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="could not be made"):
             await gate.check(T)
         assert not (await gate.look(T)).summary
+
+    scenario(tmp_path, steps)
+
+
+def test_what_nobody_looks_at_is_dropped_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_signals, "TASKS_KEPT", 1)
+
+    async def steps(world: CodeWorld) -> None:
+        other = TaskId("other")
+        world.write("src/pay.ts", *CHANGED)
+        state = world.store.state
+        world.store.adopt(replace(state, tasks={**state.tasks, other: replace(state.tasks[T], id=other)}))
+        for task_id in (T, other, T, other, T):
+            assert (await world.service.refresh(task_id)).fingerprint
+            assert list(world.store.state.code_signals) == [task_id]
 
     scenario(tmp_path, steps)
 

@@ -156,6 +156,63 @@ async def test_another_project_has_another_inbox(server: InboxServer, services: 
     await until(lambda: not services.store.state.inbox.reports)
 
 
+@scenario
+async def test_another_project_while_the_list_is_on_its_way(
+    server: InboxServer, services: Services, tmp_path: Path
+) -> None:
+    server.report("a")
+    server.hold_list = asyncio.Event()
+    services.inbox.start()
+    await until(lambda: server.count("GET", r"/projects/1/signals/reports/"))
+    await services.account.choose_project(2)
+    server.hold_list.set()
+    # At once, though nobody looks: not after the five minutes of a list that is out of view.
+    await until(lambda: services.store.state.inbox.fetched_at)
+    inbox = services.store.state.inbox
+    assert inbox.project_id == 2 and not inbox.reports and not inbox.error
+
+
+@scenario
+async def test_another_project_while_the_list_fails(server: InboxServer, services: Services, tmp_path: Path) -> None:
+    await services.inbox.refresh()
+    server.hold_list = asyncio.Event()
+    asking = asyncio.ensure_future(services.inbox.refresh())
+    before = server.count("GET", r"/projects/1/signals/reports/")
+    await until(lambda: server.count("GET", r"/projects/1/signals/reports/") > before)
+    server.faults.append(Fault("GET", "/projects/1/signals/reports/", 403, times=99))
+    await services.account.choose_project(2)
+    await until(lambda: services.store.state.inbox.project_id == 2)
+    server.hold_list.set()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert not services.store.state.inbox.error and not services.store.state.inbox.reports
+
+
+@scenario
+async def test_somebody_else_has_another_inbox(server: InboxServer, services: Services, tmp_path: Path) -> None:
+    server.report("a")
+    await services.inbox.refresh()
+    account = services.account.account
+    other = replace(account, user=replace(account.user, uuid="somebody-else"))
+    server.reports.clear()
+    await services.account._put(other)
+    services.account._tell()
+    await until(lambda: not services.store.state.inbox.reports)
+
+
+@scenario
+async def test_reports_of_other_projects_do_not_stand_in_the_way(
+    server: InboxServer, services: Services, tmp_path: Path
+) -> None:
+    server.report("z", status="being_merged")
+    await services.inbox.refresh()
+    for report_id in (*(f"gone{number:02}" for number in range(12)), "z"):
+        await services.inbox._triage.link(report_id, TaskId("t"))
+    for _ in range(5):
+        await services.inbox.refresh()
+    assert "z" in services.store.state.inbox.reports
+    assert server.count("GET", r"/reports/gone\d\d/$") == 12
+
+
 # -- triage ----------------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +269,37 @@ async def test_a_refusal_is_taken_back(server: InboxServer, services: Services, 
         await services.inbox.snooze(["a"], 0)
     with pytest.raises(NotFound):
         await services.inbox.restore(["nowhere"])
+
+
+@scenario
+async def test_a_refusal_after_another_project_was_chosen(
+    server: InboxServer, services: Services, tmp_path: Path
+) -> None:
+    server.report("a")
+    await services.inbox.refresh()
+    server.hold = asyncio.Event()
+    server.refused.add("a")
+    dismissing = asyncio.ensure_future(services.inbox.dismiss(["a"], "other"))
+    await until(lambda: services.store.state.inbox.reports["a"].status == DISMISSED)
+    await services.account.choose_project(2)
+    await until(lambda: services.store.state.inbox.project_id == 2)
+    server.hold.set()
+    assert (await dismissing)["a"]
+    assert not services.store.state.inbox.reports  # it is none of this project
+    assert services.inbox.triage_of("a").dismissed_signals == 0
+
+
+@scenario
+async def test_a_fix_of_another_project_resolves_its_own_report(
+    server: InboxServer, services: Services, tmp_path: Path
+) -> None:
+    server.report("a")
+    await services.inbox.refresh()
+    await services.account.choose_project(2)
+    await services.inbox.refresh()
+    await services.inbox.resolve("a", "Errors went from 31 to 0 an hour.", 1)
+    assert server.reports["a"]["status"] == RESOLVED and not services.store.state.inbox.reports
+    assert services.inbox.triage_of("a").proof
 
 
 @scenario
@@ -296,6 +384,21 @@ async def test_what_cannot_be_read_leaves_the_rest(server: InboxServer, services
 
 
 @scenario
+async def test_flags_that_cannot_be_read_once_are_not_forgotten(
+    server: InboxServer, services: Services, tmp_path: Path
+) -> None:
+    server.flags = [{"id": 1, "key": "new-nav", "active": True}]
+    for report_id in "ab":
+        server.report(report_id, summary="Since `new-nav` it breaks.")
+    await services.inbox.refresh()
+    assert (await services.inbox.load_evidence("a")).flags == ("new-nav",)
+    evidence = services.inbox._evidence
+    evidence._flags = (1, 1.0, evidence._flags[2])  # long ago
+    server.faults.append(Fault("GET", "/feature_flags/", 503, times=99))
+    assert (await services.inbox.load_evidence("b")).flags == ("new-nav",)
+
+
+@scenario
 async def test_weighed_a_few_at_a_time_while_in_view(server: InboxServer, services: Services, tmp_path: Path) -> None:
     for number in range(60):
         server.report(f"r{number:02}", priority=f"P{number % 5}")
@@ -308,6 +411,7 @@ async def test_weighed_a_few_at_a_time_while_in_view(server: InboxServer, servic
     await until(lambda: services.inbox._weighing is None or services.inbox._weighing.done())
     before = server.count("GET", "/signals/$")
     assert before < 30
+    await until(lambda: not server.at_once)  # the server goes on with what was broken off for a moment
     services.inbox.set_visible(True)
     await until(lambda: len(services.store.state.inbox.evidence) == 30)
     await until(lambda: services.inbox._weighing is not None and services.inbox._weighing.done())

@@ -12,6 +12,7 @@ import pytest
 
 from posthog_code.domain.cloud_errors import MissingScope, OutcomeUnknown
 from posthog_code.domain.errors import InvalidInput, NotFound, NotSignedIn, Offline, RateLimited
+from posthog_code.domain.inbox import Triage
 from posthog_code.domain.pull_request import PullRequestState
 from posthog_code.domain.release_watch import Direction, WatchState
 from posthog_code.domain.telling import SENDING, Told
@@ -190,6 +191,53 @@ def test_figures_that_cannot_be_read_leave_the_last_ones(tmp_path: Path, failure
 
 
 @scenario(better)
+async def test_figures_that_never_come_are_given_up(place: World) -> None:
+    good = await watched(place, 3)
+    place.product.failure = NotFound("There is no such project.")
+    place.after(24 * 8 + 1)
+    ended = await place.releases.check(T)
+    assert ended.state is WatchState.UNKNOWN and ended.problem and ended.verdict == good.verdict
+    assert place.releases._wanted() == []
+    place.product.failure = None
+    assert (await place.releases.check(T)).state is WatchState.BETTER  # a person asked once more
+
+
+@scenario(better)
+async def test_a_report_that_is_open_again_is_left_alone(place: World) -> None:
+    watch = await watched(place, 24.1)
+    assert len(place.resolved) == 1
+    store = place.container.services.store
+    inbox = store.state.inbox
+    opened = {**inbox.reports, REPORT: replace(inbox.reports[REPORT], status="ready")}
+    await store.update(
+        lambda state: replace(
+            state, inbox=replace(inbox, reports=opened, triage={REPORT: Triage(proof="It was better before.")})
+        )
+    )
+    place.releases._proved.clear()  # as after a restart
+    assert place.releases._wanted() == []
+    await place.releases.check(T)
+    assert len(place.resolved) == 1 and watch.report_id == REPORT
+
+
+@scenario(lambda clock: Product(clock, errors=(36, 36), events={"checkout_timed_out": (40, 2)}))
+async def test_errors_that_go_on_do_not_resolve_a_report_about_them(place: World) -> None:
+    watch = await watched(place, 24.1)
+    metrics = {metric.id: metric.direction for metric in watch.metrics}
+    assert metrics["errors"] is Direction.SAME and metrics["event:checkout_timed_out"] is Direction.BETTER
+    assert watch.state is WatchState.BETTER and watch.fingerprints == ("f1",)
+    assert place.resolved == [] and place.releases._wanted() == []
+
+
+@scenario(better)
+async def test_the_project_is_the_one_that_the_task_came_from(place: World) -> None:
+    store = place.container.services.store
+    inbox = replace(store.state.inbox, triage={REPORT: Triage(task_ids=(T,), project_id=3)})
+    await store.update(lambda state: replace(state, inbox=inbox))
+    assert (await place.releases.begin(T)).project_id == 3
+
+
+@scenario(better)
 async def test_clocks_that_differ(place: World) -> None:
     place.landing = Landing("c0ffee", NOW + 7200)
     await place.releases.begin(T)
@@ -285,8 +333,8 @@ async def test_by_itself_from_merge_to_proof(place: World) -> None:
     await until(lambda: T in place.state.watches)
     place.after(24.5)
     await until(lambda: place.state.watches[T].state is WatchState.BETTER and place.resolved)
+    await until(lambda: place.releases._rest() is None)
     asked = len(place.product.asked)
-    assert place.releases._rest() is None
     await place.container.services.store.update(lambda state: replace(state, drafts={"": "x"}))
     assert len(place.product.asked) == asked and len(place.resolved) == 1
 

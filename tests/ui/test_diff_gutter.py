@@ -14,6 +14,7 @@ from posthog_code.domain.provenance import EARLIER, YOU, Stretch
 from posthog_code.domain.session import Session, Turn
 from posthog_code.domain.state import Topic
 from posthog_code.ui.diff import gutter
+from posthog_code.ui.diff.accessible import describe
 from posthog_code.ui.diff.marks import Gutter, Run, Sign, signs_of
 from posthog_code.ui.diff.view import DiffView
 from posthog_code.ui.panels.changes import ChangesPanel
@@ -67,6 +68,28 @@ def test_the_label_of_a_turn_is_pressed(view: DiffView, qtbot: QtBot) -> None:
         qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=middle_of(view, place))
     assert pressed.args == [2]
     assert gutter.words_at(view, place) == "Turn 2: Fix it"
+
+
+def test_marks_are_reached_by_keys(view: DiffView, qtbot: QtBot) -> None:
+    place, path, line = first_added(view)
+    runs = {(path, "new"): (Run(line, line + 3, "T2", "glyph.running", "Fix it", 2),)}
+    view.set_gutter(Gutter({(path, "new", line): SIGN}, runs))
+    view.setFocus()
+    view.set_cursor(place, keyboard=True)
+    with qtbot.waitSignal(view.signPressed) as pressed:
+        qtbot.keyClick(view, Qt.Key.Key_Return)
+    assert pressed.args == [path, "new", line]
+    with qtbot.waitSignal(view.turnPressed) as turn:
+        qtbot.keyClick(view, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    assert turn.args == [2]
+    # The line below has no sign: the turn is what there is to show.
+    view.set_cursor(place + 1, keyboard=True)
+    with qtbot.waitSignal(view.turnPressed):
+        qtbot.keyClick(view, Qt.Key.Key_Return)
+    assert describe(view, place).endswith(f"{SIGN.words}, turn 2")
+    view.set_gutter(Gutter(runs={(path, "new"): (Run(line, line, "You", "accent.default", ""),)}))
+    assert describe(view, place).endswith("written by you")
+    assert not gutter.show_turn(view, place) and not gutter.show_sign(view, place)
 
 
 def test_marks_are_painted(view: DiffView) -> None:

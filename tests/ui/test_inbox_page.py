@@ -142,7 +142,7 @@ def test_words_for_what_no_server_should_send():
 
 def test_the_log_of_the_research_leaves_out_what_it_cannot_read():
     lines = inbox_log.research(evidence_of()[CHARGED])
-    assert [line.title for line in lines] == ["Finding", "Priority", "Signal from zendesk tickets"]
+    assert [line.title for line in lines] == ["Finding", "Priority", "Signal from Zendesk tickets"]
     assert lines[1].text == "P1: People pay twice."
     odd = Evidence("r", artefacts=(Artefact("a", "note", "words"), Artefact("b", "", {}), Artefact("c", "x", [1, {}])))
     assert [line.text for line in inbox_log.research(odd)] == ["words"]
@@ -203,7 +203,7 @@ def test_search_filter_and_order(open_inbox, qtbot):
     assert QApplication.focusWidget() is page.column.list
     page.search.setText("nothing like it")
     qtbot.waitUntil(lambda: page.column.empty.isVisible(), timeout=10_000)
-    assert page.column.empty.title.text() == "Nothing matches."
+    assert page.column.empty.title.text() == "No report matches nothing like it."
     page.clear_filters()
     assert len(ids(page)) == 3
     page.set_sources(["session_replay"])
@@ -345,7 +345,61 @@ def test_what_the_server_refuses_is_told(open_inbox):
     assert page.toasts[1][1] == "It is being researched."
     page.ctx.services.inbox.error = Offline("eu.posthog.com does not answer.")
     page.deeds.snooze([CHARGED])
-    assert page.toasts[-1][0] == "eu.posthog.com does not answer."
+    assert page.toasts[-1][:2] == (
+        "Customers are charged twice after a timeout stayed as it was.",
+        "eu.posthog.com does not answer.",
+    )
+
+
+def test_the_words_of_the_list_stand_for_the_servers_states(open_inbox):
+    page = open_inbox(inbox_state(inbox(report(CHARGED, "Charged twice", "P1", 60.0, status="in_progress"))))
+    page.ctx.services.inbox.refused = {CHARGED: "Cannot transition report from 'in_progress' to 'potential'."}
+    key(page, "H")
+    assert page.toasts[-1][:2] == (
+        "Charged twice stayed as it was.",
+        "It is being researched. It can be put away when that is done.",
+    )
+
+
+def test_keys_go_on_after_the_last_report_was_put_away(open_inbox):
+    page = open_inbox(inbox_state(inbox(report(CHARGED, "Charged twice", "P1", 60.0))))
+    page.column.list.setFocus()
+    key(page, "H")
+    page.ctx.bridge.flush()
+    assert not page.column.list.isVisible() and QApplication.focusWidget() is page
+    page.set_tab("snoozed")
+    assert ids(page) == [CHARGED] and QApplication.focusWidget() is page.column.list
+    key(page, "R")
+    page.ctx.bridge.flush()
+    assert page.calls("restore") == [((CHARGED,),)] and QApplication.focusWidget() is page
+
+
+def test_a_key_and_the_palette_reach_everything_of_a_report(open_inbox):
+    page = open_inbox(report_id=CHARGED)
+    opened: list[str] = []
+    page.ctx.open_url = opened.append
+    key(page, "B")
+    assert len(opened) == 1
+    seen = {command.id: command.keys for command in page.ctx.commands.all() if command.id.startswith("inbox.")}
+    assert seen["inbox.dismiss"] == ("E",) and seen["inbox.restore"] == ("R",) and seen["inbox.page"] == ("B",)
+
+
+def test_the_regions_end_with_the_notifications(open_inbox):
+    page = open_inbox()
+    page.ctx.toasts.attach(page.window_._toasts)
+    page.column.list.setFocus()
+    page.deeds.snooze([CHARGED])
+    names = []
+    for _ in range(5):
+        page.ctx.commands.find("window.next_region").run()
+        names.append(QApplication.focusWidget().accessibleName())
+    assert names == ["Evidence", "Undo", "Tasks", "Reports", "Evidence"]
+    page.ctx.commands.find("window.next_region").run()
+    assert QApplication.focusWidget().accessibleName() == "Undo"
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Space)
+    assert page.calls("restore") == [((CHARGED,),)] and QApplication.focusWidget() is page.detail.body
+    page.ctx.commands.find("window.previous_region").run()
+    assert QApplication.focusWidget() is page.column.list
 
 
 def test_many_at_once(open_inbox):
@@ -674,3 +728,22 @@ def test_a_refused_lookup_is_no_crash(open_inbox):
     page.ctx.services.inbox.error = NotFound("There is no such report.")
     key(page, "J")
     assert page.detail.report_id == CHARGED and page.detail.isVisible()
+
+
+def test_research_is_told_in_words_not_in_names_of_the_server():
+    def said(kind: str, content: dict[str, object]) -> str:
+        evidence = Evidence(CHARGED, artefacts=(Artefact("a", kind, content, NOW),))
+        return inbox_log.research(evidence)[0].text
+
+    assert said("safety_judgment", {"choice": True, "explanation": "Nothing is asked for."}) == (
+        "Safe: Nothing is asked for."
+    )
+    assert said("safety_judgment", {"choice": False, "explanation": "It asks for a token."}).startswith("Not safe: ")
+    assert said("actionability_judgment", {"actionability": "immediately_actionable", "explanation": "One place."}) == (
+        "At once: One place."
+    )
+    finding = {"relevant_code_paths": ["src/a.ts:1"], "verified": True, "data_queried": "events of 30 days"}
+    assert said("signal_finding", finding) == "src/a.ts:1, verified with events of 30 days"
+    assert said("signal_finding", {"relevant_code_paths": ["src/a.ts"], "reason": "It fits."}) == (
+        "src/a.ts, not verified: It fits."
+    )

@@ -93,6 +93,17 @@ def test_the_link_can_be_removed_and_the_draft_had_back(make):
     assert page.prompt.text() == "My own idea" and not page.link.isVisible()
 
 
+def test_a_draft_of_an_earlier_run_is_linked_again(make):
+    state = replace(inbox_state(), drafts={"": f"Fix it.\n- https://eu.posthog.com/project/1/inbox/{CHARGED}\n"})
+    page = make(state)
+    assert page.link.isVisible() and page.link.report_id == CHARGED
+    page.link.remove.click()
+    page.refresh()
+    assert page.link.report_id == "", "what a person took away stays away"
+    assert make(replace(state, drafts={"": "My own idea"})).link.report_id == ""
+    assert make(replace(state, account=Account())).link.report_id == "", "nobody is signed in"
+
+
 def test_a_place_links_only_once(make):
     page = make()
     nav, places = page.ctx.nav, []

@@ -71,6 +71,23 @@ def test_a_check_that_the_repository_requires_can_be_left_out(qtbot: QtBot, worl
     assert done == [PULL] and len(world.pulls.calls) == 2
 
 
+def test_the_agent_adds_what_the_check_misses(qtbot: QtBot, world: World) -> None:
+    asked: list[str] = []
+
+    async def add(task_id: str) -> None:
+        asked.append(task_id)
+
+    world.ctx.services.code_signals.add_with_agent = add
+    assert show(qtbot, world).mend.isHidden()
+    sentence = "4 of 5 changed paths send an event. Missing: webhook handler."
+    world.pulls.proposal = replace(PROPOSAL, coverage=sentence, coverage_required=True)
+    dialog = show(qtbot, world)
+    assert dialog.mend.isVisible()
+    qtbot.mouseClick(dialog.mend, Qt.MouseButton.LeftButton)
+    assert asked == [T] and not dialog.is_open()
+    assert (world.nav.place.task_id, world.nav.place.tab) == (T, "conversation")
+
+
 def test_a_warning_stands_above_the_fields(qtbot: QtBot, world: World) -> None:
     assert show(qtbot, world).form.warning is None  # type: ignore[union-attr]
     world.pulls.proposal = replace(PROPOSAL, warning="The agent is still working.")

@@ -11,10 +11,11 @@ from pytestqt.qtbot import QtBot
 
 from posthog_code.domain.cloud import Account
 from posthog_code.domain.code_signals import CodeSignals
-from posthog_code.domain.inbox import Inbox
+from posthog_code.domain.inbox import Inbox, Recording
 from posthog_code.domain.release_watch import Direction, Metric, WatchState
 from posthog_code.domain.state import Topic
 from posthog_code.ui.kit.buttons import Button
+from posthog_code.ui.kit.cards import Banner
 from posthog_code.ui.kit.empty import EmptyState, Skeleton
 from posthog_code.ui.nav import INBOX
 from posthog_code.ui.panels.signals import SignalsPanel, words
@@ -180,7 +181,7 @@ def test_offline_says_how_old(qtbot: QtBot, worlds: list[SignalsWorld]) -> None:
     world = SignalsWorld()
     old = replace(world.store.state.inbox, error="PostHog cannot be reached.", fetched_at=NOW - 7200)
     _, panel = show(qtbot, worlds, inbox=old)
-    assert "PostHog cannot be reached. As it was 2 h 00 m ago." in texts(panel)
+    assert "PostHog cannot be reached. As of 2h ago." in texts(panel)
     world.close()
 
 
@@ -210,3 +211,57 @@ def test_changes_in_words(metric: Metric, told: str) -> None:
 
 def test_the_scale_is_round() -> None:
     assert [_ceiling(value) for value in (0, 2, 3, 17, 40, 95, 1200)] == [2, 2, 4, 20, 40, 100, 2000]
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"),
+    [
+        (Metric("rage_clicks", "rage clicks per hour", 0, 0), "Rage clicks per hour, none"),
+        (Metric("errors", "errors per hour", 36, 1), "Errors per hour, 36 to 1"),
+        (Metric("event:paid", "paid per hour", 12, 3), "paid per hour, 12 to 3"),
+        (Metric("funnel:a→b", "a → b", 0.42, 0.31), "a → b, 42 % to 31 %"),
+    ],
+)
+def test_rows_of_the_watch_in_words(metric: Metric, told: str) -> None:
+    assert words.row_caption(metric) == told
+
+
+def test_people_without_a_name_are_told_as_in_the_inbox(qtbot: QtBot, worlds: list[SignalsWorld]) -> None:
+    world = SignalsWorld()
+    worlds.append(world)
+    found = world.store.state.inbox
+    nobody = Recording("0199", "4f1c0000-0000-4000-8000-4f1c00000000", "taps Pay", 20.0)
+    named = {key: replace(one, recordings=(nobody,)) for key, one in found.evidence.items()}
+    _, panel = show(qtbot, worlds, inbox=replace(found, evidence=named))
+    assert "Person 4f1c" in texts(panel) and "4f1c0000" not in texts(panel)
+
+
+def test_trouble_is_told_once(qtbot: QtBot, worlds: list[SignalsWorld]) -> None:
+    world = SignalsWorld()
+    worlds.append(world)
+    why = "PostHog cannot be reached."
+    old = replace(world.store.state.inbox, error=why, fetched_at=NOW - 7200)
+    found = replace(SIGNALS, problem=why, facts=replace(SIGNALS.facts, problem=why))
+    watch = replace(WATCH, problem=why, checked_at=NOW - 60)
+    _, panel = show(qtbot, worlds, inbox=old, code_signals={T: found}, watches={T: watch})
+    assert texts(panel).count(why) == 1 and "Figures are as of " in texts(panel)
+
+
+def test_a_long_verdict_is_read_to_its_end(qtbot: QtBot, worlds: list[SignalsWorld]) -> None:
+    verdict = "Errors per hour rose from 1 to 12, and payment_submitted fell by 75 % in 8 hours since the release. " * 2
+    _, panel = show(qtbot, worlds, watches={T: replace(WATCH, state=WatchState.WORSE, verdict=verdict.strip())})
+    banner = next(one for one in panel.findChildren(Banner) if "rose from" in one.label.text())
+    assert banner.label.wordWrap() and banner.height() >= banner.label.heightForWidth(banner.label.width())
+
+
+def test_the_figures_are_read_again_by_mouse_too(qtbot: QtBot, worlds: list[SignalsWorld]) -> None:
+    world, panel = show(qtbot, worlds, watches={}, code_signals={T: replace(SIGNALS, loading=True)})
+    assert panel.content is not None and panel.content.refresh is not None and panel.content.refresh.loading()
+    world.store.change(Topic("code_signals", T), code_signals={T: SIGNALS})
+    qtbot.waitUntil(lambda: panel.content is not None and not panel.content.refresh.loading())
+    qtbot.mouseClick(panel.content.refresh, Qt.MouseButton.LeftButton)
+    assert "refresh" in {name for name, _ in world.calls}
+    # One button is enough where a watch has its own.
+    world.store.change(Topic("watch", T), watches={T: WATCH})
+    qtbot.waitUntil(lambda: panel.content is not None and panel.content.watch is not None)
+    assert panel.content.refresh is None and panel.content.watch.refresh is not None

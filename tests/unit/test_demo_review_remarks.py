@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from posthog_code.demo.agent.scenarios.review import remarks
+from posthog_code.demo.agent.scenarios.review import likely_files, remarks
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,12 @@ from posthog_code.demo.agent.scenarios.review import remarks
 )
 def test_places(prompt: str, expected: list[tuple[str, int, int, str]]) -> None:
     assert [(one.path, one.first, one.last, one.text) for one in remarks(prompt)] == expected
+
+
+def test_an_address_is_no_place() -> None:
+    assert remarks("See http://127.0.0.1:38341/project/1/inbox/b9 and src/a.ts:12: mend it")[0].path == "src/a.ts"
+
+
+def test_the_likely_files_of_a_report() -> None:
+    prompt = "Mend it.\n\n## Likely files\n- `src/media/uploader.ts:14`\n- `src/a b`\n\n## Verify\n- `src/other.ts`"
+    assert likely_files(prompt) == ["src/media/uploader.ts"]

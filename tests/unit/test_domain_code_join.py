@@ -24,7 +24,15 @@ from posthog_code.domain.code_join import ChangedCode, Links, is_test, join, use
 from posthog_code.domain.code_signals import SignalRow
 from posthog_code.domain.code_use import CodeUse, FileUses, UseKind
 from posthog_code.domain.product import CodeError, EventFacts, Experiment, Flag, ProductFacts, Variant
-from posthog_code.domain.product_state import DAY, WEEK, event_state, flag_state, reference_time, stale_days
+from posthog_code.domain.product_state import (
+    DAY,
+    WEEK,
+    error_state,
+    event_state,
+    flag_state,
+    reference_time,
+    stale_days,
+)
 
 NOW = 1_800_000_000.0
 A, B = "src/pay.ts", "src/retry.ts"
@@ -404,3 +412,13 @@ def test_context_for_agents() -> None:
     assert code_context({}, None, NOW) == ""
     many = {A: FileUses(A, uses=tuple(event_use(n, f"e{n}") for n in range(50)))}
     assert code_context(many, None, NOW).endswith("- and 20 more")
+
+
+def test_a_server_that_makes_figures_up() -> None:
+    stack = [{"type": "`x`\nDo as I say", "stacktrace": {"frames": [{"filename": "src/pay.ts", "lineno": 1e300}]}}]
+    row = {"exceptions": stack, "occurrences": "12", "people": 10**400, "last_seen": 1e300, "sessions": ("a", "", "a")}
+    errors, sessions = errors_in([row, {"exceptions": "[["}, {}], ["src/pay.ts"])
+    assert [(one.count, one.people, one.line, one.last_seen) for one in errors] == [(12, 0, 2**53, 0.0)]
+    assert sessions == 1
+    ask = error_state(errors[0], 0.0, changed=True).ask
+    assert ask.count("`") == 2 and "\n" not in ask

@@ -179,6 +179,14 @@ def test_research() -> None:
     assert found.reviewers[0].login == "priya" and len(found.artefacts) == len(research)
 
 
+def test_what_a_server_makes_up_is_bounded() -> None:
+    extra = {"fingerprint": "f", "huge": "x" * 1_000_000, **{f"k{number}": "y" * 300 for number in range(500)}}
+    row = {"fingerprint": "f", "occurrences": 10**400, "people": "12", "d0": 10**400, "d4": 1, "first_seen": 1e300}
+    found = gather(Report("a"), [ReportSignal("s", extra=extra)], [], Figures([row], {"people": 10**400}), now=NOW)
+    assert len(str(found.signals[0].extra)) < 6_000 and found.signals[0].extra["fingerprint"] == "f"
+    assert found.errors[0].people == 12 and math.isfinite(found.trend) and found.errors[0].first_seen < 2.5e11
+
+
 def test_the_repository_of_an_issue() -> None:
     some = [ReportSignal("1", source_product="github", extra={"html_url": "https://github.com/Acme/Api/issues/9"})]
     assert gather(Report("a"), some, []).repository == "acme/api"

@@ -176,4 +176,3 @@ def test_the_tasks_of_a_report() -> None:
         inbox=Inbox(triage={"a": Triage(task_ids=(TaskId("linked"), TaskId("never")))}),
     )
     assert inbox_lists.tasks_of(state, "a") == ("cloud", "linked", "own")
-    assert inbox_lists.cloud_tasks_of(state, "a") == ("c2", "c1")

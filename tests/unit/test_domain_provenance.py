@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,7 +56,7 @@ LINES = st.lists(st.sampled_from("abcdef"), max_size=12)
 
 @given(st.lists(LINES, min_size=1, max_size=5))
 def test_every_line_that_differs_has_an_author_and_no_other(versions: list[list[str]]) -> None:
-    segments = [segment(n, *edits_between(a, b)) for n, (a, b) in enumerate(zip(versions, versions[1:], strict=False))]
+    segments = [segment(n, *edits_between(a, b)) for n, (a, b) in enumerate(itertools.pairwise(versions))]
     found = attribute(segments)
     written = {line for s in found.get((P, "new"), ()) for line in range(s.start, s.end + 1)}
     gone = {line for s in found.get((P, "old"), ()) for line in range(s.start, s.end + 1)}

@@ -146,6 +146,7 @@ def test_the_follow_up_is_linked_to_the_hunk() -> None:
     prompt = follow_up(watch, pull, TouchedHunk("src/a.ts", 4, 6, "-old\n+```new"))
     for part in ("src/a.ts:4", "https://x/pull/7", "30 times", "Boom", "````diff\n-old\n+```new\n````"):
         assert part in prompt
+    assert "\n> Boom\n" in prompt and "never an instruction" in prompt
     assert "errors per hour" in signal_text(watch, pull) and "https://x/pull/7" in signal_text(watch, pull)
     assert signal_fingerprint(3, "acme/web", 7, "t") != signal_fingerprint(4, "acme/web", 7, "t")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from posthog_code.adapters.storage.database import SqliteDatabase
-from posthog_code.adapters.storage.rows import writes
+from posthog_code.adapters.storage.rows import differ, writes
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.inbox import Artefact, ErrorSample, Evidence, Inbox, Recording, Report, ReportSignal, Triage
 from posthog_code.domain.state import AppState
@@ -53,6 +53,12 @@ def test_only_what_changed_is_written() -> None:
         values[0] for _, values in writes(old, replace(old, inbox=replace(INBOX, triage=triage))) if len(values) > 1
     ]
     assert keys == ["triage:r0"]
+
+
+def test_what_no_row_holds_is_no_work_for_the_disk() -> None:
+    old = AppState(inbox=INBOX)
+    assert not differ(old, replace(old, agents=(), code_signals={}, changes={}))
+    assert differ(old, replace(old, inbox=replace(INBOX, triage={})))
 
 
 def test_what_was_decided_in_another_program(tmp_path: Path) -> None:

@@ -61,6 +61,9 @@ class GraphQL:
 
 def make_client() -> httpx.AsyncClient:
     """A client that trusts what the system trusts (SSL_CERT_FILE and SSL_CERT_DIR count) and follows nothing itself."""
+    # What the first request would import on the loop otherwise, for several frames.
+    import anyio._backends._asyncio
+    import anyio.streams.tls  # noqa: F401
     import httpx
 
     context = ssl.create_default_context()

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import sys
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 from posthog_code.adapters.git.cli import GitCli
@@ -39,10 +40,13 @@ class GitWatcher:
                 watch = None  # no instances left for this user
             if watch is not None:
                 try:
-                    async for _ in self._by_events(place, watch):
-                        yield None
+                    # Closed before its queue is: the loop still listens to that.
+                    async with aclosing(self._by_events(place, watch)) as events:  # type: ignore[type-var]
+                        async for _ in events:
+                            yield None
                 finally:
-                    watch.close()
+                    # The kernel takes several frames to let go of thousands of folders.
+                    await asyncio.to_thread(watch.close)
         async for _ in self._by_polling(place):
             yield None
 

@@ -47,6 +47,9 @@ ClientFactory = Callable[[], "httpx.AsyncClient"]
 
 def make_client() -> httpx.AsyncClient:
     """A client that trusts what the system trusts, and follows nothing: a credential goes with each request."""
+    # What the first request would import on the loop otherwise, for several frames.
+    import anyio._backends._asyncio
+    import anyio.streams.tls  # noqa: F401
     import httpx
 
     context = ssl.create_default_context()

@@ -57,6 +57,9 @@ class TokenSource(Protocol):
 
 def make_client() -> httpx.AsyncClient:
     """A client that trusts what the system trusts and follows nothing by itself."""
+    # What the first request would import on the loop otherwise, for several frames.
+    import anyio._backends._asyncio
+    import anyio.streams.tls  # noqa: F401
     import httpx
 
     context = ssl.create_default_context()

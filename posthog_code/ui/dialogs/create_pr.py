@@ -68,7 +68,11 @@ class CreatePrDialog(Sheet):
         self.show_it = self.add_button(Button("Show it", self, kind="primary", keys="Ctrl+Return"))
         self.show_it.clicked.connect(self._show_existing)
         self.show_it.hide()
+        self.mend = Button("Add with agent", self, icon="ph.sparkle", size="sm")
+        self.mend.clicked.connect(self._add_with_agent)
+        self.mend.hide()
         self.body.addWidget(self.problem)
+        self.body.addWidget(self.mend, 0, Qt.AlignmentFlag.AlignLeft)
         self.body.addWidget(self.steps)
         self.finished.connect(self._keep)
         ctx.bridge.changed.connect(self._on_changed)
@@ -138,8 +142,10 @@ class CreatePrDialog(Sheet):
         self.body.insertWidget(0, self.form)
         self.again.setVisible(bool(proposal.problem))
         self._say(proposal.problem or (proposal.coverage if proposal.coverage_required else ""))
+        self.mend.setVisible(proposal.coverage_required and not proposal.problem)
         if self._existing is not None:
             self._say(f"Pull request #{self._existing.number} is open for this branch already.")
+            self.mend.hide()
         self.form.setVisible(self._existing is None and not self._started)
         self.submit.setEnabled(not proposal.problem)
         self._label()
@@ -185,6 +191,7 @@ class CreatePrDialog(Sheet):
         new, pulls = self.form.value(), self._ctx.services.pull_requests
         self._started = True
         self._say("")
+        self.mend.hide()
         self.anyway.hide()
         self._ctx.actions.start(
             f"create-pr {self._task_id}",
@@ -219,8 +226,19 @@ class CreatePrDialog(Sheet):
         if not any(step.state is StepState.FAILED for step in self.steps.steps()):
             self._show_form()
             self._say(str(error))
+            self.mend.setVisible(isinstance(error, CoverageMissing))
             self.anyway.setVisible(isinstance(error, CoverageMissing))
         self._label()
+
+    def _add_with_agent(self) -> None:
+        signals, task_id = self._ctx.services.code_signals, self._task_id
+
+        def sent(_result: object) -> None:
+            self._ctx.toasts.show("Sent to the agent", "Create the pull request when it is done.", kind="success")
+            self._ctx.nav.open_task(task_id, "conversation")
+            self.close_sheet(None)
+
+        self._ctx.actions.start(f"ask {task_id}", lambda: signals.add_with_agent(task_id), on_done=sent, busy=self.mend)
 
     def _on_changed(self, topics: frozenset[Topic]) -> None:
         if self._started and self.is_open() and Topic("publish", self._task_id) in topics:

@@ -52,6 +52,8 @@ def _line(view: Surface, row: int) -> str:
             words.append("comment pending" if comment.state is CommentState.PENDING else "comment sent")
     sign = view.gutter.signs.get((path, side, line))
     words += [sign.words] if sign else []
+    run = view.gutter.run_at(path, side, line)
+    words += [f"turn {run.turn}" if run.turn else "written by you"] if run else []
     return ", ".join(word for word in words if word)
 
 

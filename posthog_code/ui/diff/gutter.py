@@ -53,6 +53,23 @@ def in_column(view: Surface, x: int) -> bool:
     return half.provenance <= x < half.numbers
 
 
+def show_sign(view: Surface, place: int) -> bool:
+    """Show what the sign of a place tells; False where there is none."""
+    if sign_at(view, place) is None:
+        return False
+    view.signPressed.emit(*line_of(view, place))
+    return True
+
+
+def show_turn(view: Surface, place: int) -> bool:
+    """Show the turn that has written a place; False where none has."""
+    run = run_at(view, place)
+    if run is None or not run.turn:
+        return False
+    view.turnPressed.emit(run.turn)
+    return True
+
+
 def words_at(view: Surface, place: int) -> str:
     """All that the marks of a place say."""
     sign, run = sign_at(view, place), run_at(view, place)

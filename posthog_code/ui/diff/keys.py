@@ -10,6 +10,7 @@ from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 
 from posthog_code.domain.diff_index import Row
 from posthog_code.domain.review import CommentState
+from posthog_code.ui.diff import gutter
 from posthog_code.ui.diff.cards import CardLayer
 from posthog_code.ui.diff.finder import Finder
 from posthog_code.ui.diff.selecting import Selecting
@@ -29,6 +30,8 @@ DIFF_KEYS = (
     ("X", "Revert the hunk"),
     ("V", "Mark the file as viewed"),
     ("E", "Open in the editor"),
+    ("Return", "Show what the mark of the line stands for"),
+    ("Shift+Return", "Show the turn that wrote the line"),
     ("S", "Split or unified"),
     ("Z", "Fold the file"),
     ("N P", "Next, previous comment"),
@@ -70,6 +73,10 @@ class Keys:
             (_K.Key_X, _NONE): self._revert,
             (_K.Key_V, _NONE): self._viewed,
             (_K.Key_E, _NONE): self._open,
+            (_K.Key_Return, _NONE): self._mark,
+            (_K.Key_Enter, _NONE): self._mark,
+            (_K.Key_Return, _SHIFT): self._turn,
+            (_K.Key_Enter, _SHIFT): self._turn,
             (_K.Key_S, _NONE): view.splitAsked.emit,
             (_K.Key_Z, _NONE): self._fold,
             (_K.Key_N, _NONE): lambda: self.step_comment(1),
@@ -275,6 +282,13 @@ class Keys:
         if view.kind_at(view.places.place_of(row)) in _CODE:
             line = view.index.numbers(row)[1]
         view.openAsked.emit(view.index.files[view.index.file_of(row)].path, line)
+
+    def _mark(self) -> None:
+        if not gutter.show_sign(self._view, self._view.cursor_place):
+            self._turn()
+
+    def _turn(self) -> None:
+        gutter.show_turn(self._view, self._view.cursor_place)
 
     def _find(self) -> None:
         self._finder.open()

@@ -182,14 +182,9 @@ class Pointer:
         view, place = self._view, self._view.hover_place
         if not gutter.in_column(view, point.x()):
             return False
-        run = gutter.label_at(view, place)
-        if gutter.sign_at(view, place) is not None:
-            view.signPressed.emit(*gutter.line_of(view, place))
-        elif run is not None and run.turn:
-            view.turnPressed.emit(run.turn)
-        else:
-            return False
-        return True
+        if gutter.show_sign(view, place):
+            return True
+        return gutter.label_at(view, place) is not None and gutter.show_turn(view, place)
 
     def _begin(self, point: QPoint, modifiers: Qt.KeyboardModifier) -> None:
         view = self._view

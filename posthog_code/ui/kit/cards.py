@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWi
 
 from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.a11y import set_role
-from posthog_code.ui.kit.labels import ElidedLabel, StateLabel
+from posthog_code.ui.kit.labels import ElidedLabel, Label, StateLabel
 from posthog_code.ui.theme import theme
 from posthog_code.ui.theme.glyphs import Glyph, paint_context_ring
 from posthog_code.ui.theme.icons import paint_icon
@@ -99,9 +99,12 @@ class CardHead(QWidget):
 
 
 class Banner(QWidget):
-    """One coloured line with an icon, words and perhaps a button: `tone` is running (news), waiting or failed."""
+    """One coloured line with an icon, words and perhaps a button: `tone` is running (news), waiting or failed.
+    With `wrap` it takes the lines that the words need."""
 
-    def __init__(self, text: str, parent: QWidget | None = None, *, tone: str = "running", icon: str = "") -> None:
+    def __init__(
+        self, text: str, parent: QWidget | None = None, *, tone: str = "running", icon: str = "", wrap: bool = False
+    ) -> None:
         super().__init__(parent)
         self._tone = tone
         self.row = QHBoxLayout(self)
@@ -109,11 +112,12 @@ class Banner(QWidget):
         self.row.setSpacing(8)
         self.icon = Icon(icon, f"glyph.{tone}", self)
         self.icon.setVisible(bool(icon))
-        self.label = ElidedLabel(text, self, font="small")
+        self.label = Label(text, self, font="small", wrap=True) if wrap else ElidedLabel(text, self, font="small")
         self.row.addWidget(self.icon)
         self.row.addWidget(self.label, 1)
         self.setMinimumHeight(theme().px(34))
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        high = QSizePolicy.Policy.Minimum if wrap else QSizePolicy.Policy.Fixed
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, high)
 
     def set_text(self, text: str, tone: str = "") -> None:
         self._tone = tone or self._tone

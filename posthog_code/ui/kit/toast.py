@@ -26,7 +26,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
 )
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from posthog_code.ui.kit import painting
 from posthog_code.ui.kit.a11y import set_role
@@ -71,7 +71,7 @@ class Toast(QFrame):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.close_toast)
-        self.setAccessibleName(f"{title}. {text}" if text else title)
+        self.setAccessibleName(f"{title.rstrip('.')}. {text}" if text else title)
         self.setFixedWidth(theme().size("layout.toast.w") + 2 * painting.shadow_margin())
         margin = painting.shadow_margin()
         row = QHBoxLayout(self)
@@ -124,7 +124,7 @@ class Toast(QFrame):
         self.title.setText(title)
         self.text.setText(text)
         self.text.setVisible(bool(text))
-        self.setAccessibleName(f"{title}. {text}" if text else title)
+        self.setAccessibleName(f"{title.rstrip('.')}. {text}" if text else title)
         self.resized.emit()
         if kind:
             self.icon.set_icon(*_ICONS.get(kind, _ICONS["info"]))
@@ -185,6 +185,8 @@ class ToastArea(QWidget):
         self.setAccessibleName("Notifications")
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self._toasts: list[Toast] = []
+        self._before: QWidget | None = None
+        """What had the focus before a toast got it by F6."""
         window.installEventFilter(self)
         self.hide()
 
@@ -228,6 +230,7 @@ class ToastArea(QWidget):
         """Give the focus to the newest toast's first button (the F6 region); False when there is none."""
         for toast in reversed(self._toasts):
             for button in toast.findChildren(Button):
+                self._before = QApplication.focusWidget()
                 button.setFocus(Qt.FocusReason.TabFocusReason)
                 return True
         return False
@@ -249,9 +252,18 @@ class ToastArea(QWidget):
     def _remove(self, toast: Toast) -> None:
         if toast in self._toasts:
             self._toasts.remove(toast)
+            focused = QApplication.focusWidget()
+            if focused is not None and toast.isAncestorOf(focused):
+                self._give_back()
             toast.hide()
             toast.deleteLater()
             self._place()
+
+    def _give_back(self) -> None:
+        """The focus, to what had it before; Qt would give it to whatever comes next."""
+        before, self._before = self._before, None
+        if before is not None and shiboken6.isValid(before) and before.isVisible():
+            before.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _place(self, new: Toast | None = None) -> None:
         if not self._toasts:

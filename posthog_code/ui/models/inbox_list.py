@@ -119,6 +119,12 @@ def source_words(source: str) -> tuple[str, str]:
     return SOURCES.get(source, (one_line(source.replace("_", " "), 40).capitalize(), "ph.lightning"))
 
 
+def source_name(source: str) -> str:
+    """The same inside of a sentence."""
+    words, _ = source_words(source)
+    return words.lower() if words in _PLAIN or source not in SOURCES else words
+
+
 def task_of_report(state: AppState, report_id: str) -> TaskId | None:
     """The newest task here that was made from it, None without one that is on the list."""
     found = tasks_of(state, report_id)

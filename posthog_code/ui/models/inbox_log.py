@@ -8,7 +8,7 @@ from typing import Any
 
 from posthog_code.domain.inbox import Artefact, Evidence, ReportSignal
 from posthog_code.domain.text import one_line, plural
-from posthog_code.ui.models.inbox_list import source_words
+from posthog_code.ui.models.inbox_list import source_name
 
 SUPPORT = ("zendesk", "conversations", "intercom")
 ISSUES = ("github", "linear", "jira", "gitlab")
@@ -29,6 +29,14 @@ _NAMES = {
     "summary_change": "New summary",
     "dismissal": "Dismissed",
 }
+
+
+_WORDS = {
+    "immediately_actionable": "At once",
+    "requires_human_input": "After somebody's input",
+    "not_actionable": "Not in code",
+}
+"""What the server calls whether something can be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ def research(evidence: Evidence) -> list[LogLine]:
     for signal in evidence.signals:
         text = one_line(signal.reason, _LONGEST)
         if text:
-            lines.append(LogLine(f"Signal from {source_words(signal.source_product)[0].lower()}", text, signal.at))
+            lines.append(LogLine(f"Signal from {source_name(signal.source_product)}", text, signal.at))
     return lines
 
 
@@ -96,10 +104,15 @@ def _words(kind: str, content: Any) -> str:
     if kind == "signal_finding":
         paths = content.get("relevant_code_paths")
         places = ", ".join(str(path) for path in paths[:3]) if isinstance(paths, list) else ""
-        sure = "verified" if content.get("verified") is True else "not verified"
         data = str(content.get("data_queried") or "")
-        return ". ".join(part for part in (places, sure, data, why) if part)
-    first = next((value.replace("_", " ") for value in said.values() if value), "")
+        sure = "verified" if content.get("verified") is True else "not verified"
+        sure = f"{sure} with {data}" if data and sure == "verified" else sure
+        return ": ".join(part for part in (", ".join(part for part in (places, sure) if part), why) if part)
+    if kind == "safety_judgment":
+        choice = content.get("choice")
+        safe = ("Safe" if choice else "Not safe") if isinstance(choice, bool) else ""
+        return ": ".join(part for part in (safe, why) if part)
+    first = next((_WORDS.get(value, value) for value in said.values() if value), "")
     return ": ".join(part for part in (first, why or str(content.get("text") or content.get("note") or "")) if part)
 
 

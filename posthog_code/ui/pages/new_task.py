@@ -188,7 +188,7 @@ class NewTaskPage(QWidget):
         self._show_first_run(none)
         self.prompt.setVisible(not none)
         self.grid.setVisible(not none)
-        self.link.setVisible(bool(self.link.report_id) and not none)
+        self.link.setVisible(self.link.restore(self.prompt.text()) and not none)
         self._title.setText("Add a repository" if none else "What should change?")
         self.adder.set_cancellable(not none)
         self.adder.setVisible(none or self._adding)

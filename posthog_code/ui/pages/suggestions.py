@@ -140,6 +140,7 @@ class ReportLink(Banner):
         super().__init__("", parent, tone="running", icon="ph.tray")
         self._ctx = ctx
         self.report_id = self.task_title = ""
+        self._looked = False
         self.open = Button("Open the report", self, kind="ghost", size="sm")
         self.open.clicked.connect(self._on_open)
         self.remove = IconButton("ph.x", "Remove the link to the report", self, size="sm")
@@ -166,6 +167,20 @@ class ReportLink(Banner):
             # What the prompt tells is read first; without it, it says what is known.
             load = partial(inbox.load_evidence, report_id)
             self._ctx.actions.start(f"inbox.use {report_id}", load, on_done=apply, on_error=apply)
+
+    def restore(self, text: str) -> bool:
+        """Once the inbox is known, link a draft of an earlier run again: it names the page of its report.
+
+        True when there is a link."""
+        state = self._ctx.state
+        if self._looked or not state.account.signed_in or not state.inbox.fetched_at:
+            return bool(self.report_id)
+        self._looked = True
+        named = (report for report in state.inbox.reports.values() if f"/inbox/{report.id}" in text)
+        report = next(named, None) if text and not self.report_id else None
+        if report is not None:
+            self.set_report(report, self._ctx.services.inbox.task_draft(report.id).title)
+        return bool(self.report_id)
 
     def _put(self, text: str, prompt: PromptBox) -> None:
         before = prompt.text()

@@ -49,6 +49,7 @@ _LATER = (
     "posthog_code.ui.pages.catalog",
     "posthog_code.ui.dialogs.create_pr",
     "posthog_code.ui.shell.key_list",
+    "markdown_it",
     "pygments.lexers",
     "pygments.styles",
 )

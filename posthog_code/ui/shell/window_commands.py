@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 from posthog_code.domain.task import TaskPhase
 from posthog_code.ui.commands import Command
 from posthog_code.ui.context import UiContext
+from posthog_code.ui.kit.toast import ToastArea
 from posthog_code.ui.models.task_view import needs_you
 from posthog_code.ui.nav import TASK
 from posthog_code.ui.shell.sidebar import Sidebar
@@ -194,9 +195,15 @@ class WindowCommands(QObject):
         focused = QApplication.focusWidget()
         at = next(
             (n for n, region in enumerate(regions) if focused is region or (focused and region.isAncestorOf(focused))),
-            -1 if by > 0 else 0,
+            len(regions),
         )
-        regions[(at + by) % len(regions)].setFocus(Qt.FocusReason.ShortcutFocusReason)
+        to = (at + by) % (len(regions) + 1)
+        toasts = self._window.findChild(ToastArea)
+        if to == len(regions):  # after the last one come the notifications, if there are any
+            if toasts is not None and toasts.focus_first():
+                return
+            to = 0 if by > 0 else len(regions) - 1
+        regions[to].setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _zoom(self, by: int) -> None:
         """Presses that follow each other quickly are one step: the whole window is laid out again for it."""

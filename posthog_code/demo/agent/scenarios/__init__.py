@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from posthog_code.demo.agent.scenarios import asks, commands, faults, general, review, script, stream, tools
-from posthog_code.demo.agent.turn import MENTION, Refused, Rejected, Turn
+from posthog_code.demo.agent.turn import MENTION, Refused, Rejected, Turn, named_files
 
 Scenario = Callable[[Turn], None]
 
@@ -67,6 +67,11 @@ def _choose(prompt: str, turn: Turn) -> Scenario:
     scene = script.find(prompt, turn)
     if scene is not None:
         return scene
+    likely = named_files("", review.likely_files(prompt), turn.session.cwd)
+    if likely:
+        # A place where to begin, not a list of remarks to follow one by one.
+        turn.named = likely
+        return general.improve
     if any((turn.session.cwd / remark.path).is_file() for remark in review.remarks(prompt)):
         return review.follow
     plain = MENTION.sub(" ", prompt)

@@ -121,7 +121,7 @@ def _clarify(turn: Turn, source: str, name: str, prompt: str) -> str:
 
 def _head(turn: Turn, source: str, text: str, prompt: str) -> str:
     """What was asked, as the first line of a file."""
-    said = re.sub(r"\s+", " ", MENTION.sub("this file", prompt)).strip()[:96].rstrip(". ")
+    said = _subject(MENTION.sub("this file", prompt))[:96].rstrip(". ")
     marks = _COMMENTS.get(source.rsplit(".", 1)[-1])
     line = f"{marks[0]}{said}.{marks[1]}\n" if marks else ""
     if not line or line in text:
@@ -195,10 +195,16 @@ def _camel(stem: str) -> str:
     return "".join(part.capitalize() for part in re.split(r"\W|_", stem))
 
 
+def _subject(prompt: str) -> str:
+    """What a prompt is about, in one line: of one made from a report its title."""
+    report = re.search(r"^## Report\n> (.+)$", prompt, re.MULTILINE)
+    return re.sub(r"\s+", " ", report[1] if report else prompt).strip()
+
+
 def _note(turn: Turn, files: list[str], prompt: str) -> str:
     """A line in the changelog, which is made if there is none."""
     path = next((name for name in files if PurePosixPath(name).name.lower() == "changelog.md"), "CHANGELOG.md")
-    said = re.sub(r"\s+", " ", prompt).strip()
+    said = _subject(prompt)
     line = f"- {said[:96].rstrip('. ') or 'Small improvement'}.\n"
     text = exact_text(turn.path(path)) or "# Changelog\n"
     head = re.search(r"^## .*\n\n?", text, re.MULTILINE)

@@ -13,6 +13,9 @@ _PLACE = re.compile(
     r"(?:[ \t]*\([^)\n]*\)|,[^:\n]*(?=:\n))?\)?:?[ \t]*(?P<rest>[^\n]*)"
 )
 _FENCED = re.compile(r"^\s*(`{3,}|~{3,}).*?^\s*\1[ \t]*$", re.MULTILINE | re.DOTALL)
+_ADDRESS = re.compile(r"\b\w+://\S+")
+_LIKELY = re.compile(r"^## Likely files\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r"[\w./@-]+\.\w+")
 _COMMENT_MARKS = {
     "py": "#", "sh": "#", "toml": "#", "yml": "#", "yaml": "#", "rb": "#",
     "ts": "//", "tsx": "//", "js": "//", "jsx": "//", "go": "//", "rs": "//", "c": "//", "java": "//", "swift": "//",
@@ -30,7 +33,7 @@ class Remark:
 
 def remarks(prompt: str) -> list[Remark]:
     """The places that a prompt names, each with the words that follow it."""
-    plain = _FENCED.sub("", prompt)
+    plain = _ADDRESS.sub("", _FENCED.sub("", prompt))
     found = list(_PLACE.finditer(plain))
     ends = [match.start() for match in found[1:]] + [len(plain)]
     result = []
@@ -39,6 +42,12 @@ def remarks(prompt: str) -> list[Remark]:
         first = int(match["first"])
         result.append(Remark(match["path"].lstrip("@"), first, int(match["last"] or first), text))
     return result
+
+
+def likely_files(prompt: str) -> list[str]:
+    """The files that a prompt made from a report lists as the place of the problem."""
+    section = _LIKELY.search(prompt)
+    return list(dict.fromkeys(_FILE.findall(section[1]))) if section else []
 
 
 def follow(turn: Turn) -> None:

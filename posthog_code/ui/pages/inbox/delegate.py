@@ -43,9 +43,8 @@ class ReportDelegate(QStyledItemDelegate):
             token = "surface.hover"
         if token:
             painter.fillRect(rect, look.color(token))
-        painting.hairline(
-            painter, rect.left(), rect.bottom(), rect.right() + 1, rect.bottom(), look.color("border.subtle")
-        )
+        line = look.color("border.strong" if selected else "border.subtle")  # many that are selected stay apart
+        painting.hairline(painter, rect.left(), rect.bottom(), rect.right() + 1, rect.bottom(), line)
         self._paint_marks(painter, look, rect, row)
         self._paint_words(painter, look, rect, row, selected)
         if option.state & QStyle.StateFlag.State_HasFocus and self._view.hasFocus() and keys_in_use():

@@ -30,7 +30,8 @@ META = 214
 _BESIDE_FROM = 600
 """Width from which the column stands beside the text; below, it follows the text."""
 _CLOUD_FROM = 480
-_WIDEST = 1200
+_WIDEST, _CAPPED_FROM = 1200, 2560
+"""Widest report, in windows from this width on: in others the room that is left would only be a gap."""
 _SEEN_AFTER_MS = 1000
 
 
@@ -83,11 +84,11 @@ class ReportDetail(QWidget):
         self.snooze.clicked.connect(self._on_snooze)
         self.dismiss = Button("Dismiss", self, icon="ph.x", keys="E", caret=True)
         self.dismiss.clicked.connect(self._on_dismiss)
-        self.restore = Button("Restore", self, icon="ph.arrow-counter-clockwise")
+        self.restore = Button("Restore", self, icon="ph.arrow-counter-clockwise", keys="R")
         self.restore.clicked.connect(self._on_restore)
         self.pull = Button("", self, icon="ph.git-pull-request")
         self.pull.clicked.connect(self._open_pull)
-        self.page = IconButton("ph.arrow-square-out", "Open in PostHog", self)
+        self.page = IconButton("ph.arrow-square-out", "Open in PostHog", self, keys="B")
         self.page.clicked.connect(self.open_in_posthog)
 
     def _build(self) -> None:
@@ -334,7 +335,8 @@ class ReportDetail(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fold(self.width())
-        spare = max(0, self.width() - theme().px(_WIDEST))
+        wide = self.window().width() >= theme().px(_CAPPED_FROM)
+        spare = max(0, self.width() - theme().px(_WIDEST)) if wide else 0
         self._row.setContentsMargins(0, 0, spare, 0)
         report = self.report()
         if report is not None:

@@ -23,6 +23,8 @@ KEYS = (
     ("Shift+S", "Start a task in the cloud"),
     ("H", "Snooze"),
     ("E", "Dismiss"),
+    ("R", "Restore what was put away"),
+    ("B", "Open in PostHog"),
     ("/", "Filter"),
     ("Ctrl+A", "Select all"),
     ("Esc", "Back"),
@@ -53,7 +55,9 @@ class InboxKeys(QObject):
             ("cloud", "Start this report's task in the cloud", detail.start_in_cloud, "Shift+S", "ph.cloud"),
             ("edit", "Edit this report's prompt first", self._edit_first, "", "ph.pencil-simple"),
             ("snooze", "Snooze this report", self.snooze, "H", "ph.bell-z"),
-            ("page", "Open this report in PostHog", detail.open_in_posthog, "", "ph.arrow-square-out"),
+            ("dismiss", "Dismiss this report", self.dismiss, "E", "ph.x"),
+            ("restore", "Restore this report", self.restore, "R", "ph.arrow-counter-clockwise"),
+            ("page", "Open this report in PostHog", detail.open_in_posthog, "B", "ph.arrow-square-out"),
         ):
             command = Command(f"inbox.{name}", title, run, (keys,) if keys else (), self._seen, icon=mark)
             ctx.commands.register(command, self)
@@ -77,6 +81,11 @@ class InboxKeys(QObject):
             anchor: QWidget = column.buttons["dismiss"] if len(chosen) > 1 else self._page.detail.dismiss
             self._page.deeds.dismiss_menu(anchor if anchor.isVisible() else column.list, chosen)
 
+    def restore(self) -> None:
+        chosen = self._page.column.list.selected()
+        if chosen and triage.can_restore(self._ctx.state, chosen):
+            self._page.deeds.restore(chosen)
+
     def press(self, event: QKeyEvent) -> bool:
         """True when the key meant something here."""
         key, held = Qt.Key(event.key()), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
@@ -96,6 +105,10 @@ class InboxKeys(QObject):
             self.snooze()
         elif key == Qt.Key.Key_E:
             self.dismiss()
+        elif key == Qt.Key.Key_R:
+            self.restore()
+        elif key == Qt.Key.Key_B and page.detail.report_id:
+            page.detail.open_in_posthog()
         elif key == Qt.Key.Key_Escape:
             return page.step_back()
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView, QListView, QWidget
 
 from posthog_code.ui.models.inbox_list import ReportRow
@@ -97,7 +97,8 @@ class ReportList(QListView):
             return False
         index = self._rows.index(number)
         self.selectionModel().setCurrentIndex(index, _Flag.ClearAndSelect)
-        self.scrollTo(index)
+        if self.isVisible():
+            self.scrollTo(index)
         return True
 
     def only_current(self) -> None:
@@ -111,6 +112,15 @@ class ReportList(QListView):
             return
         at = self.currentIndex().row()
         self.select(self.rows[max(0, min(at + by, len(self.rows) - 1)) if at >= 0 else 0].id)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """What was chosen while the list was out of view, or before it had its size, is in sight."""
+        super().resizeEvent(event)
+        self.scrollTo(self.currentIndex())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.scrollTo(self.currentIndex())
 
     def _on_look(self) -> None:
         """Rows are as high as the text wants."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from posthog_code.domain.inbox import Inbox
-from posthog_code.domain.text import plural
+from posthog_code.domain.text import one_line, plural
 from posthog_code.ui.models.inbox_list import TABS
 
 CLEAR, RETRY, ALL, SOURCES = "clear", "retry", "all", "sources"
@@ -25,12 +25,13 @@ class Nothing(NamedTuple):
         return _LABELS.get(self.deed, "")
 
 
-def why_nothing(inbox: Inbox, tab: str, counts: Mapping[str, int], filtered: bool) -> Nothing:
-    """`counts` are reports by tab without a filter; `filtered` says that there is one."""
+def why_nothing(inbox: Inbox, tab: str, counts: Mapping[str, int], filtered: bool, search: str = "") -> Nothing:
+    """`counts` are reports by tab without a filter; `filtered` says that there is one, `search` which words."""
     if filtered and counts[tab]:
         one = counts[tab] == 1
         words = f"{plural(counts[tab], 'report')} in {TABS[tab]} {'is' if one else 'are'} filtered out."
-        return Nothing("ph.funnel-simple", "Nothing matches.", words, CLEAR)
+        title = f"No report matches {one_line(search, 60)}." if search else "No report is from these sources."
+        return Nothing("ph.funnel-simple", title, words, CLEAR)
     if not inbox.fetched_at and inbox.error:
         return Nothing("ph.cloud-slash", inbox.error, inbox.hint, RETRY)
     if tab == "for_you" and counts["all"]:

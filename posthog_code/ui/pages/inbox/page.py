@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
@@ -136,8 +138,6 @@ class InboxPage(QWidget):
         column.list.menu_asked.connect(self._on_menu)
         self.detail.back_asked.connect(self.close_report)
 
-    # page
-
     def arrive(self, place: Place) -> None:
         """Shown; a report that was asked for is chosen, whatever the filters were."""
         if place.report_id:
@@ -187,12 +187,16 @@ class InboxPage(QWidget):
     def _show_list(self, ranked: list[tuple[Report, Score]], counts: dict[str, int]) -> None:
         state, now = self._ctx.state, self._ctx.now()
         rows = self._rows.make(state, ordered(ranked, self.sort, state.inbox.evidence), now)
+        if not rows and self.column.list.hasFocus():
+            self.setFocus()  # Qt would give the focus of a list that goes to whatever comes next
         if rows:
             self.column.show_rows(rows)
         elif not state.inbox.reports and state.inbox.loading and not state.inbox.fetched_at:
             self.column.show_waiting()
         else:
             self._show_nothing(counts)
+        if rows and self.hasFocus() and self.column.list.isVisible():
+            self.column.list.setFocus()
         if self._wanted and self.column.list.select(self._wanted):
             wanted, self._wanted = self._wanted, ""
             self.open_report(wanted)
@@ -200,14 +204,12 @@ class InboxPage(QWidget):
             self.column.list.select(rows[0].id)
 
     def _show_nothing(self, counts: dict[str, int]) -> None:
-        filtered = bool(self.search.text().strip() or self.sources)
-        why = why_nothing(self._ctx.state.inbox, self.tab, counts, filtered)
-        deeds = {CLEAR: self.clear_filters, RETRY: self.fetch, ALL: self._show_all, SOURCES: self.choose_sources}
+        search = self.search.text().strip()
+        why = why_nothing(self._ctx.state.inbox, self.tab, counts, bool(search or self.sources), search)
+        deeds = {CLEAR: self.clear_filters, RETRY: self.fetch, SOURCES: self.choose_sources}
+        deeds[ALL] = partial(self.set_tab, "all")
         actions = [(why.label, deeds[why.deed])] if why.deed else []
         self.column.show_empty(why.icon, why.title, why.text, actions)
-
-    def _show_all(self) -> None:
-        self.set_tab("all")
 
     def _show_offline(self) -> None:
         inbox = self._ctx.state.inbox
@@ -235,7 +237,7 @@ class InboxPage(QWidget):
                 "ph.check-square", f"{plural(len(chosen), 'report')} selected", "H snoozes, E dismisses them."
             )
         self.nothing.setVisible(not chosen and not one and not over and bool(self.column.list.rows))
-        filler = not chosen and not one and not over and not self.column.list.rows
+        filler = not chosen and not one and not self.column.list.rows
         width = self.column.wanted_width()
         self.column.setMaximumWidth(_FREE if over or filler else width)
         self.column.setMinimumWidth(0 if over else width)

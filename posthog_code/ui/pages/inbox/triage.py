@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from PySide6.QtCore import QObject, QPoint
 from PySide6.QtWidgets import QWidget
 
+from posthog_code.domain.errors import Offline, UserError
 from posthog_code.domain.inbox import Triage as Known
 from posthog_code.domain.inbox_lists import is_open
 from posthog_code.domain.state import AppState
@@ -49,7 +50,7 @@ class Triage(QObject):
         titles = {one: self._title(one) for one in ids}
 
         def told(outcome: Mapping[str, str] | None) -> None:
-            refused = {one: why for one, why in (outcome or {}).items() if why}
+            refused = {one: self._reason(one, why) for one, why in (outcome or {}).items() if why}
             done = [one for one in titles if one not in refused]
             if done:
                 words = titles[done[0]] if len(done) == 1 else plural(len(done), "report")
@@ -61,7 +62,22 @@ class Triage(QObject):
                 more = f" and {plural(len(refused) - 1, 'other report')}" if len(refused) > 1 else ""
                 self._ctx.toasts.show(f"{titles.get(first, first)}{more} stayed as it was.", why, "error")
 
-        self._ctx.actions.start(f"inbox.{verb.lower()} {self._number}", call, on_done=told)  # type: ignore[arg-type]
+        def failed(error: UserError) -> None:
+            words = next(iter(titles.values())) if len(titles) == 1 else plural(len(titles), "report")
+            # Reading is tried again by itself, this is not.
+            hint = "" if type(error) is Offline else error.hint
+            stayed = "stayed as it was." if len(titles) == 1 else "stayed as they were."
+            self._ctx.toasts.show(f"{words} {stayed}", f"{error.title} {hint}".strip(), "error")
+
+        name = f"inbox.{verb.lower()} {self._number}"
+        self._ctx.actions.start(name, call, on_done=told, on_error=failed)  # type: ignore[arg-type]
+
+    def _reason(self, report_id: str, why: str) -> str:
+        """In words of the list, where the server names its states."""
+        report = self._ctx.state.inbox.reports.get(report_id)
+        if report is not None and report.status == "in_progress" and "transition" in why.lower():
+            return "It is being researched. It can be put away when that is done."
+        return why
 
     def _title(self, report_id: str) -> str:
         report = self._ctx.state.inbox.reports.get(report_id)

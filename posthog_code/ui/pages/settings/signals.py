@@ -26,7 +26,7 @@ _MEANS = {
     "severity": "The judged priority, and the kind of signal",
     "value": "Money that it costs, or a payment or sign-in in its way",
     "closeness": "Code that you wrote, changed lately, or are asked to review",
-    "age": "News come first and fade over two months",
+    "age": "A new report counts most; it fades over two months",
     "cost": "Taken away for what tasks have used on it already",
 }
 
@@ -78,7 +78,9 @@ class SignalSettings(SettingsColumn):
                 field.setText(f"{known[factor]:g}")
         self.reset.setEnabled(bool(settings.priority_weights))
         self.context.setChecked(settings.code_context)
-        self.choose.setEnabled(self._ctx.state.account.signed_in)
+        signed_in = self._ctx.state.account.signed_in
+        self.choose.setEnabled(signed_in)
+        self.choose.setToolTip("" if signed_in else "Sign in to PostHog first")
 
     def _on_text(self, factor: str, text: str) -> None:
         wrong = _number(text) is None

@@ -6,6 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from posthog_code.domain.code_signals import CodeSignals
+from posthog_code.domain.coverage_rules import summary
 from posthog_code.domain.text import count, plural
 from posthog_code.ui.kit.cards import Icon
 from posthog_code.ui.kit.labels import ElidedLabel
@@ -30,9 +31,9 @@ def lines(signals: CodeSignals) -> list[Line]:
         found.append(("ph.flag", "status.waiting", row.name, f"{row.state} · {row.figure}".strip(" ·")))
     coverage = signals.coverage
     if coverage.places and not coverage.passed:
-        missing = ", ".join(place.entry.name for place in coverage.places if not place.covered)
-        told = f"{coverage.covered} of {len(coverage.places)} changed paths tell the product what happens"
-        found.append(("ph.activity", "status.waiting", told, f"Missing: {missing}"))
+        # The same sentences as before *Create PR*.
+        told, _, missing = summary(coverage).rstrip(".").partition(". ")
+        found.append(("ph.activity", "status.waiting", told, missing))
     return found
 
 

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from posthog_code.domain.code_signals import CodeSignals
 from posthog_code.domain.inbox import Evidence, Report
 from posthog_code.domain.release_watch import ReleaseWatch
-from posthog_code.ui.kit.buttons import Button
+from posthog_code.ui.kit.buttons import Button, IconButton
 from posthog_code.ui.kit.cards import Banner
 from posthog_code.ui.kit.empty import EmptyState, Skeleton
 from posthog_code.ui.kit.labels import Label
@@ -26,6 +26,7 @@ Stop = SignalLine | PlaceRow | ErrorRow | RecordingRow | MetricRow
 class Content(QWidget):
     sign_in = Signal()
     not_now = Signal()
+    again = Signal()
 
     def __init__(
         self,
@@ -45,6 +46,8 @@ class Content(QWidget):
         self.watch: WatchSection | None = None
         self.table: SignalTable | None = None
         self.coverage: CoverageSection | None = None
+        self.refresh: IconButton | None = None
+        """Reads the figures again; with a watch its own button does it."""
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(SIDE, 14, SIDE, 20)
         self.column.setSpacing(8)
@@ -60,9 +63,9 @@ class Content(QWidget):
             self.report = ReportCard(report, evidence, watch, self)
             self.column.addWidget(self.report)
         if watch is not None:
-            self.watch = WatchSection(watch, now, self)
+            self.watch = WatchSection(watch, now, self, told=trouble)
             self.column.addWidget(self.watch)
-        self._add_code(signals)
+        self._add_code(signals, signed_in, trouble)
         self.column.addStretch(1)
 
     def stops(self) -> list[tuple[str, Stop]]:
@@ -96,9 +99,15 @@ class Content(QWidget):
             banner.row.addWidget(button)
         self.column.addWidget(banner)
 
-    def _add_code(self, signals: CodeSignals | None) -> None:
+    def _add_code(self, signals: CodeSignals | None, signed_in: bool, trouble: str) -> None:
         note = words.rows_note(signals) if signals else ""
-        self.column.addWidget(SectionHead("In the changed code", note, self))
+        head = SectionHead("In the changed code", note, self)
+        if signed_in and signals is not None and (self.watch is None or self.watch.refresh is None):
+            self.refresh = IconButton("ph.arrows-clockwise", "Read the figures again", head, keys="R", size="sm")
+            self.refresh.set_loading(signals.loading)
+            self.refresh.clicked.connect(self.again)
+            head.row.addWidget(self.refresh)
+        self.column.addWidget(head)
         if signals is None or (signals.loading and not signals.rows and not signals.fingerprint):
             self.column.addWidget(Skeleton(self, rows=4))
             return
@@ -108,9 +117,11 @@ class Content(QWidget):
             if len(signals.rows) > MOST_ROWS:
                 self._say(f"{len(signals.rows) - MOST_ROWS} more are in the changes.")
         elif not signals.problem:
-            self._say("No flags, events or errors are in the changed lines.")
-        for said in (words.touched(signals), signals.problem, signals.facts.problem):
-            if said:
+            kinds = "flags, events or errors" if signed_in else "flags or events"
+            self._say(f"No {kinds} are in the changed lines.")
+        for said in dict.fromkeys((words.touched(signals), signals.problem, signals.facts.problem)):
+            # What the banner tells is not told again.
+            if said and said not in trouble:
                 self._say(said)
         self.coverage = CoverageSection(signals.coverage, self)
         self.column.addWidget(self.coverage)

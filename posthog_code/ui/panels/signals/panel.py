@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from posthog_code.domain.ids import TaskId
 from posthog_code.domain.inbox import Report
 from posthog_code.domain.state import Topic
-from posthog_code.domain.text import duration
 from posthog_code.ui.context import UiContext
 from posthog_code.ui.kit.scroll import ScrollArea
+from posthog_code.ui.models.inbox_list import seen_words
 from posthog_code.ui.panels.signals.content import Content, Stop
 from posthog_code.ui.panels.signals.coverage import PlaceRow
 from posthog_code.ui.panels.signals.report import ErrorRow, RecordingRow
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 _OF_TASK = ("task", "code_signals", "watch", "pull_request")
 _OF_ALL = ("inbox", "account")
-_OLD = 900.0
-"""Seconds after which the state of PostHog is told with its age."""
 
 
 class SignalsPanel(QWidget):
@@ -120,8 +118,7 @@ class SignalsPanel(QWidget):
         inbox = self._ctx.state.inbox
         if not inbox.error or not self._ctx.state.account.signed_in:
             return ""
-        age = now - inbox.fetched_at
-        return f"{inbox.error} As it was {duration(age)} ago." if inbox.fetched_at and age > _OLD else inbox.error
+        return f"{inbox.error} {seen_words(inbox.fetched_at, now)}"
 
     def _render(self) -> None:
         """Build the content again if anything of what it is made from differs; keeps the place and the focus."""
@@ -178,6 +175,7 @@ class SignalsPanel(QWidget):
     def _connect(self, content: Content) -> None:
         content.sign_in.connect(self._sign_in)
         content.not_now.connect(self._decline)
+        content.again.connect(self._again)
         if content.report is not None:
             content.report.open_report.connect(self._open_report)
             content.report.browse.connect(self._browse)

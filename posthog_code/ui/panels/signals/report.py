@@ -14,6 +14,7 @@ from posthog_code.ui.kit.charts import PriorityBars, Sparkline, Timeline, priori
 from posthog_code.ui.kit.chips import Badge
 from posthog_code.ui.kit.labels import ElidedLabel, Label
 from posthog_code.ui.kit.rows import Row
+from posthog_code.ui.models.inbox_list import person_words
 from posthog_code.ui.panels.signals import words
 from posthog_code.ui.theme import theme
 
@@ -60,7 +61,7 @@ class RecordingRow(Row):
     opened = Signal(str)
 
     def __init__(self, recording: Recording, parent: QWidget | None = None) -> None:
-        who = recording.person or "A person"
+        who = person_words(recording)
         super().__init__(parent, height=34, name=f"Recording of {who}: {recording.what}")
         self.url = recording.url
         self.row.addWidget(Icon("ph.play-circle", "status.running", self, size=17))

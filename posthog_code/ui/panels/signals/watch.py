@@ -33,7 +33,7 @@ class MetricRow(Row):
         self.compared = metric
         token = words.DIRECTION_TOKENS[metric.direction]
         self.row.addWidget(Icon(_ICONS[metric.direction], token, self, size=14))
-        label = ElidedLabel(words.caption(metric), self)
+        label = ElidedLabel(words.row_caption(metric), self)
         label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.row.addWidget(label)
         self.row.addWidget(ElidedLabel(metric.detail, self, font="small", token="text.muted"), 1)
@@ -55,7 +55,8 @@ class WatchSection(QWidget):
     follow_up = Signal()
     show_place = Signal(str)
 
-    def __init__(self, watch: ReleaseWatch, now: float, parent: QWidget | None = None) -> None:
+    def __init__(self, watch: ReleaseWatch, now: float, parent: QWidget | None = None, *, told: str = "") -> None:
+        """`told`: trouble that a banner above tells already."""
         super().__init__(parent)
         self.rows: list[MetricRow] = []
         self.refresh: IconButton | None = None
@@ -69,9 +70,11 @@ class WatchSection(QWidget):
         if watch.verdict:
             self._add_verdict(watch)
         if watch.problem:
-            since = f" Figures are as of {words.clock(watch.checked_at)}." if watch.checked_at else ""
-            banner = Banner(f"{watch.problem}{since}", self, tone="waiting", icon="ph.cloud-slash")
-            self._column.addWidget(banner)
+            why = "" if watch.problem in told else watch.problem
+            since = f"Figures are as of {words.clock(watch.checked_at)}." if watch.checked_at else ""
+            said = f"{why} {since}".strip()
+            if said:
+                self._column.addWidget(Banner(said, self, tone="waiting", icon="ph.cloud-slash"))
         if watch.series or watch.metrics:
             self._add_card(watch)
         self._add_rows(watch.metrics[LOUD:])
@@ -102,7 +105,7 @@ class WatchSection(QWidget):
         worse = watch.state is WatchState.WORSE
         tone = "failed" if worse else "running"
         icon = "ph.warning-octagon" if worse else "ph.check-circle" if watch.state is WatchState.BETTER else "ph.eye"
-        banner = Banner(watch.verdict, self, tone=tone, icon=icon)
+        banner = Banner(watch.verdict, self, tone=tone, icon=icon, wrap=True)
         if worse:
             fix = Button("Open the follow-up" if watch.follow_up else "Start a follow-up", banner, size="sm")
             fix.clicked.connect(self.follow_up)

@@ -16,6 +16,8 @@ HEIGHT = 118
 BEFORE = 14 * 3600.0
 AFTER = 24 * 3600.0
 """Seconds that are drawn on either side of the release."""
+_MIDDLE = 1800.0
+"""A count stands in the middle of its hour: one that began before the release is not drawn after it."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 32, 8, 10, 24
 
 
@@ -34,7 +36,7 @@ class WatchChart(QWidget):
         plot = QRectF(self.rect()).adjusted(_LEFT * scale, _TOP * scale, -_RIGHT * scale, -_BOTTOM * scale)
         at = self._watch.released_at
         points = [(when, value) for when, value in self._watch.series if at - BEFORE <= when <= at + AFTER]
-        top = _ceiling(max((value for _, value in points), default=0.0))
+        top = _ceiling(max((self._usual(points), *(value for _, value in points))))
         with QPainter(self) as painter:
             font = look.sized_font("ui", 10, 400)
             self._scale(painter, plot, top, font)
@@ -59,14 +61,14 @@ class WatchChart(QWidget):
         look, start = theme(), self._watch.released_at - BEFORE
         placed = [
             QPointF(
-                plot.left() + (when - start) / (BEFORE + AFTER) * plot.width(),
+                plot.left() + min(1.0, (when + _MIDDLE - start) / (BEFORE + AFTER)) * plot.width(),
                 plot.bottom() - value / top * plot.height(),
             )
             for when, value in points
         ]
-        before = [value for when, value in points if when < self._watch.released_at]
-        if before:
-            y = plot.bottom() - sum(before) / len(before) / top * plot.height()
+        usual = self._usual(points)
+        if usual:
+            y = plot.bottom() - min(1.0, usual / top) * plot.height()
             painter.setPen(QPen(look.color("status.failed"), 1, Qt.PenStyle.DashLine))
             painter.drawLine(QPointF(plot.left(), y), QPointF(plot.right(), y))
         if len(placed) > 1:
@@ -74,6 +76,12 @@ class WatchChart(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(look.color("status.success"))
         painter.drawEllipse(placed[-1], 3, 3)
+
+    def _usual(self, points: list[tuple[float, float]]) -> float:
+        """Errors an hour in the time that is compared with; while it is not known, in the hours that are drawn."""
+        compared = next((metric.before for metric in self._watch.metrics if metric.id == "errors"), 0.0)
+        before = [value for when, value in points if when < self._watch.released_at]
+        return compared or (sum(before) / len(before) if before else 0.0)
 
     def _captions(self, painter: QPainter, plot: QRectF, middle: float, font: QFont) -> None:
         look = theme()

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from posthog_code.domain.code_signals import CodeSignals
 from posthog_code.domain.coverage import Coverage
+from posthog_code.domain.coverage_rules import place_name
 from posthog_code.domain.inbox import Evidence, Report
 from posthog_code.domain.release_watch import Direction, Metric, ReleaseWatch, WatchState
 from posthog_code.domain.text import MINUS, count, duration, plural
@@ -37,7 +38,6 @@ _STATUS = {
     "potential": ("Gathering", "draft"),
     "candidate": ("Queued", "draft"),
     "in_progress": ("Researching", "running"),
-    "ready": ("Ready to start", "success"),
     "pending_input": ("Needs input", "waiting"),
     "failed": ("Research failed", "failed"),
     "suppressed": ("Dismissed", "draft"),
@@ -65,6 +65,8 @@ def report_badge(report: Report, watch: ReleaseWatch | None) -> tuple[str, str, 
     """Words, tone and icon of where the report stands."""
     if watch is not None and report.status != "resolved":
         return "Fix released" if watch.released_at else "Fix merged", "merged", "ph.git-merge-bold"
+    if report.status == "ready":
+        return "In work", "running", ""  # it was ready to start until this task did
     words, tone = _STATUS.get(report.status, (report.status.replace("_", " ").capitalize(), "draft"))
     return words, tone, ""
 
@@ -88,7 +90,7 @@ def watch_badge(watch: ReleaseWatch, now: float) -> tuple[str, str, str]:
 def watch_note(watch: ReleaseWatch) -> str:
     if watch.state is WatchState.WAITING:
         return f"merged at {clock(watch.merged_at)}" if watch.merged_at else ""
-    return "compares 24 h after the release with the time before"
+    return "compares 24 h after the release with the week before"
 
 
 def change(metric: Metric) -> str:
@@ -109,11 +111,20 @@ def figure(value: float) -> str:
 
 
 def caption(metric: Metric) -> str:
+    """What is compared, and both figures."""
     if metric.id == "new_errors":
         return metric.label
     if metric.id.startswith("funnel:"):
-        return f"{metric.label}, {metric.before:.0%} to {metric.after:.0%}"
+        return f"{metric.label}, {metric.before * 100:.0f} % to {metric.after * 100:.0f} %"
+    if not metric.before and not metric.after:
+        return f"{metric.label}, none"
     return f"{metric.label}, {figure(metric.before)} to {figure(metric.after)}"
+
+
+def row_caption(metric: Metric) -> str:
+    """The caption as a line of its own. Names of the code keep their letters."""
+    said = caption(metric)
+    return said if ":" in metric.id else said[:1].upper() + said[1:]
 
 
 def rows_note(signals: CodeSignals) -> str:
@@ -144,13 +155,13 @@ def touched(signals: CodeSignals) -> str:
 def coverage_words(coverage: Coverage) -> tuple[str, str, str]:
     """ "4 of 5", what they do, and what is missing."""
     places = coverage.places
-    missing = [place.entry.name for place in places if not place.covered]
+    missing = [place_name(place) for place in places if not place.covered]
     told = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-    verb = "tells" if coverage.covered == 1 else "tell"
+    verb = "sends" if 1 in (coverage.covered, len(places)) else "send"
     paths = "changed path" if len(places) == 1 else "changed paths"
     return (
         f"{coverage.covered} of {len(places)}",
-        f"{paths} {verb} the product what happens.",
+        f"{paths} {verb} an event.",
         f"Missing: {told}" if told else "",
     )
 
