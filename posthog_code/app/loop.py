@@ -39,10 +39,16 @@ def run(app: QApplication, main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     collector = Collector(app)
     watch = StallWatch(app)
     QTimer.singleShot(_FREEZE_AFTER_MS, collector, collector.freeze)
+    hooks = sys.get_asyncgen_hooks()
+    # qasync leaves this out: without it a generator that is dropped half way never gets to its `finally`.
+    sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
     try:
         with loop:
-            return int(loop.run_until_complete(main()))
+            code = int(loop.run_until_complete(main()))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            return code
     finally:
+        sys.set_asyncgen_hooks(*hooks)
         watch.stop()
         collector.stop()
         executor.shutdown(wait=False, cancel_futures=True)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -160,8 +161,10 @@ class ChangesService:
                 if task.path and task.phase not in _AWAY and path.is_dir():
                     await self._try_refresh(task_id)
                     with contextlib.suppress(UserError):
-                        async for _event in self._watcher.changes(path):
-                            await self._try_refresh(task_id)
+                        # Closed at once when the task of this loop is cancelled, also between two events.
+                        async with aclosing(self._watcher.changes(path)) as events:  # type: ignore[type-var]
+                            async for _event in events:
+                                await self._try_refresh(task_id)
                 # Its folder is not there (yet): set-up or a restore will tell.
                 await changed.wait()
                 changed.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 from posthog_code.domain.diff_index import DiffIndex
@@ -70,11 +71,13 @@ class ProvenanceService:
 
     async def _differs(self, folder: Path, old: str, new: str, paths: Sequence[str] = ()) -> tuple[FileEdits, ...]:
         index, size = DiffIndex(), 0
-        async for chunk in self._changes.diff(folder, old=old, new=new, paths=paths, context=0):
-            size += len(chunk)
-            if size > _LARGEST:
-                return ()
-            index.feed(chunk)
+        diff = self._changes.diff(folder, old=old, new=new, paths=paths, context=0)
+        async with aclosing(diff) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > _LARGEST:
+                    return ()
+                index.feed(chunk)
         index.finish()
         return edits_of(index)
 

@@ -225,9 +225,7 @@ class FakePulls:
     async def propose(self, task_id: TaskId) -> PullRequestProposal:
         return replace(self.proposal, new=self.typed) if self.typed else self.proposal
 
-    async def create(
-        self, task_id: TaskId, new: NewPullRequest, *, without_coverage: bool = False
-    ) -> PullRequest:
+    async def create(self, task_id: TaskId, new: NewPullRequest, *, without_coverage: bool = False) -> PullRequest:
         self.calls.append(("create", new))
         if self.refuse is not None and not without_coverage:
             raise self.refuse

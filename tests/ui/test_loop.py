@@ -25,6 +25,26 @@ def test_a_coroutine_runs_to_its_exit_code(qapp):
     assert gc.isenabled()
 
 
+def test_a_generator_that_is_dropped_half_way_is_closed(qapp):
+    closed = asyncio.Event()
+
+    async def numbers():
+        try:
+            yield 1
+            yield 2
+        finally:
+            await asyncio.sleep(0)
+            closed.set()
+
+    async def main() -> int:
+        async for _number in numbers():
+            break
+        await asyncio.wait_for(closed.wait(), 10)
+        return 0
+
+    assert loop.run(qapp, main) == 0
+
+
 def test_a_stall_is_told(qapp):
     stalls: list[float] = []
 
