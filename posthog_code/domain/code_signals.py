@@ -22,7 +22,8 @@ class SignalRow:
     figure: str = ""
     """Last 7 days, in words: "100 % on for all", "18.2k events", "12 errors"."""
     state: str = ""
-    """Stale, 94 days; Active; New in this task; Not in PostHog; Inactive; Experiment complete; Unverified; Removed."""
+    """Stale, 94 days; Active; New in this task; Not in this project; Inactive; Experiment complete; Unverified;
+    Removed."""
     tone: str = "neutral"
     """good, warn, bad, info or neutral: the colour of the state."""
     detail: str = ""

@@ -13,7 +13,7 @@ STALE_AFTER = 30 * DAY
 WEEK = 7 * DAY
 
 ACTIVE, INACTIVE, STALE, NEW = "Active", "Inactive", "Stale", "New in this task"
-MISSING, UNVERIFIED, REMOVED, COMPLETE = "Not in PostHog", "Unverified", "Removed", "Experiment complete"
+MISSING, UNVERIFIED, REMOVED, COMPLETE = "Not in this project", "Unverified", "Removed", "Experiment complete"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ def change_words(metric: Metric) -> str:
     if metric.id == "new_errors":
         return plural(int(metric.after), "new error") + " in the changed code"
     if metric.id.startswith("funnel:"):
-        return f"{_percent(metric.before, metric.after)} {metric.label}, {metric.before:.0%} to {metric.after:.0%}"
+        shares = f"{metric.before * 100:.0f} % to {metric.after * 100:.0f} %"
+        return f"{_percent(metric.before, metric.after)} {metric.label}, {shares}"
     before, after, label = metric.before, metric.after, metric.label
     if not before and not after:
         return f"no {label.removesuffix(' per hour')}"

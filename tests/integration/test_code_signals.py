@@ -246,7 +246,7 @@ def test_a_flag_of_another_project_is_a_hint(tmp_path: Path) -> None:
         other.known_flags = (Flag(9, "checkout-v2"),)
         world.write("src/pay.ts", *CHANGED)
         row = (await world.service.refresh(T)).rows[0]
-        assert row.state == "Not in PostHog" and "Harbor EU" in row.detail and row.ask
+        assert row.state == "Not in this project" and "Harbor EU" in row.detail and row.ask
         other.fail = {"flag": Offline("No.")}
         assert (await world.service.refresh(T)).rows[0].state == "New in this task"
 

@@ -95,7 +95,7 @@ def test_a_use_that_moved_to_another_file_is_not_removed() -> None:
     )
     rows = join(moved, facts(EventFacts("paid", defined=False)), NOW)
     # It was sent before, so it is not new either.
-    assert [(row.path, row.removed, row.state) for row in rows] == [(B, False, "Not in PostHog")]
+    assert [(row.path, row.removed, row.state) for row in rows] == [(B, False, "Not in this project")]
 
 
 def test_uses_without_a_name_and_in_tests_have_no_row() -> None:
@@ -162,7 +162,7 @@ def test_a_flag_that_is_on_for_all_is_stale() -> None:
         (replace(FULL, variants=(Variant("a", 100), Variant("b", 0)), kind="multivariate"), "Stale, 94 days"),
         (replace(FULL, kind="remote_config"), "Active"),
         (replace(FULL, active=False), "Inactive"),
-        (replace(FULL, deleted=True), "Not in PostHog"),
+        (replace(FULL, deleted=True), "Not in this project"),
     ],
 )
 def test_staleness(flag: Flag, state: str) -> None:
@@ -205,9 +205,9 @@ def test_a_flag_that_the_project_does_not_have() -> None:
     new = row_of(flag_use(1), facts())
     assert (new.state, new.tone, new.ask) == ("New in this task", "info", "")
     known = row_of(flag_use(1), facts(), old=(flag_use(50),))
-    assert (known.state, known.tone) == ("Not in PostHog", "bad") and known.ask
+    assert (known.state, known.tone) == ("Not in this project", "bad") and known.ask
     other = row_of(flag_use(1), facts(elsewhere={"checkout-v2": "Harbor EU"}))
-    assert other.state == "Not in PostHog" and "Harbor EU" in other.detail and "Harbor EU" in other.ask
+    assert other.state == "Not in this project" and "Harbor EU" in other.detail and "Harbor EU" in other.ask
 
 
 # -- events ------------------------------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def test_events(event: EventFacts, figure: str, state: str, tone: str) -> None:
 
 def test_an_event_that_was_sent_before_and_is_unknown_is_no_new_one() -> None:
     row = row_of(event_use(1), facts(EventFacts("paid", defined=False)), old=(event_use(70),))
-    assert (row.state, row.tone) == ("Not in PostHog", "bad")
+    assert (row.state, row.tone) == ("Not in this project", "bad")
 
 
 def test_definitions_without_figures() -> None:

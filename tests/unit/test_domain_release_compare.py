@@ -124,7 +124,7 @@ def test_funnels() -> None:
     few = FunnelFigure("cart_opened", "paid", 1000, 600, 12, 1)
     found = compare(figures(steady(1, 1), funnels=(fewer,)))
     assert found.direction is Direction.WORSE
-    assert "−33 % go on from cart_opened to paid, 60% to 40%" in found.verdict
+    assert "−33 % go on from cart_opened to paid, 60 % to 40 %" in found.verdict
     assert by_id(compare(figures({}, funnels=(few,))))["funnel:cart_opened→paid"].direction is Direction.UNKNOWN
 
 
