@@ -305,7 +305,9 @@ class SessionAgent:
             # Whatever the process left behind belongs to the run and ends with it.
             await run.close()
         phase = self._record.session.phase
-        if not phase.busy and phase not in (SessionPhase.STARTING, SessionPhase.FAILED):
+        # What was told of the turn stays: an agent may answer its end before its process is gone.
+        told = (SessionPhase.STARTING, SessionPhase.INTERRUPTED, SessionPhase.FAILED)
+        if not phase.busy and phase not in told:
             await self._record.set(phase=SessionPhase.IDLE, pid=0, asks=())
         else:
             await self._record.set(pid=0, asks=())

@@ -16,6 +16,7 @@ from posthog_code.domain.ids import TaskId
 from posthog_code.domain.session import SessionPhase
 from posthog_code.domain.task import TaskDraft, TaskPhase
 from posthog_code.domain.transcript import Notice, TurnFooter, UserMessage
+from posthog_code.ports.agent import Exited
 from posthog_code.services import session_agent
 from posthog_code.services.app import Services
 from tests.helpers import (
@@ -61,6 +62,23 @@ def test_closing_in_a_turn_leaves_it_interrupted_and_it_can_be_continued(tmp_pat
             await services.sessions.continue_turn(task_id)
             session = await finished(services, task_id)
             assert [t.prompt for t in session.turns][2:] == [PROMPT]
+
+    run(scenario())
+
+
+def test_an_interrupted_turn_stays_so_when_its_process_goes_later(tmp_path: Path, repository: Path) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path / "home") as container:
+            services = container.services
+            task_id = await start_task(services, repository, "silent")
+            await working(services, task_id)
+            agent = services.sessions._actors[task_id].agent
+            await agent._record.set(phase=SessionPhase.INTERRUPTED)
+            await agent._gone(Exited(0, "the process has ended"))
+            assert session_of(services, task_id).phase is SessionPhase.INTERRUPTED
+            await agent._record.set(phase=SessionPhase.READY)
+            await agent._gone(Exited(0, "the process has ended"))
+            assert session_of(services, task_id).phase is SessionPhase.IDLE
 
     run(scenario())
 
