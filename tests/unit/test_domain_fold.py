@@ -22,7 +22,7 @@ from posthog_code.domain.transcript import (
     UserMessage,
 )
 
-TREE = "/work/tree"
+TREE = "/home/ada/tree"
 
 
 class Session:
@@ -76,7 +76,7 @@ def as_update(update: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_turn() -> None:
     s = Session()
-    s.prompt("Fix it", {"type": "resource_link", "uri": "file:///work/tree/a%20b.py", "name": "a b.py"})
+    s.prompt("Fix it", {"type": "resource_link", "uri": "file:///home/ada/tree/a%20b.py", "name": "a b.py"})
     s.text("Let me ", "agent_thought_chunk")
     s.text("see.", "agent_thought_chunk")
     s.text("I ")
@@ -84,7 +84,7 @@ def test_a_turn() -> None:
     s.end()
     assert s.kinds() == ["UserMessage", "Thought", "AgentText", "TurnFooter"]
     user, thought, answer, footer = s.items
-    assert (user.text, user.attachments, user.turn) == ("Fix it", ("/work/tree/a b.py",), 1)
+    assert (user.text, user.attachments, user.turn) == ("Fix it", ("/home/ada/tree/a b.py",), 1)
     assert (thought.text, thought.open) == ("Let me see.", False)
     assert thought.ended_at - thought.at == 2.0
     assert (answer.text, answer.open) == ("I will.", False)
@@ -183,12 +183,12 @@ def test_terminals_of_the_client() -> None:
 def test_diff_paths_and_sub_agent() -> None:
     s = Session()
     s.prompt("x")
-    diff = [{"type": "diff", "path": "/work/tree/new.py", "oldText": None, "newText": "1\n"}]
+    diff = [{"type": "diff", "path": "/home/ada/tree/new.py", "oldText": None, "newText": "1\n"}]
     s.update(sessionUpdate="tool_call", toolCallId="c", title="Write new.py", content=diff)
     meta = {"claudeCode": {"parentToolCallId": "c"}}
     s.update(sessionUpdate="tool_call", toolCallId="d", title="Read x", kind="read", _meta=meta)
     first, second = s.items[1:]
-    assert first.kind == "edit" and first.diffs[0].created and first.paths == ("/work/tree/new.py",)
+    assert first.kind == "edit" and first.diffs[0].created and first.paths == ("/home/ada/tree/new.py",)
     assert second.parent_id == "c"
 
 

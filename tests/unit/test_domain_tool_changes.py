@@ -14,12 +14,12 @@ def call(*diffs: DiffContent, status: str = "completed") -> ToolCall:
 
 def test_edits_become_a_diff_that_the_index_reads() -> None:
     items = [
-        call(DiffContent("/work/app/src/a.py", "one\ntwo\n", "one\nthree\n")),
-        call(DiffContent("/work/app/src/a.py", "x = 1", "x = 2")),
-        call(DiffContent("/work/app/new.md", "", "hello\nworld\n", created=True)),
-        call(DiffContent("/work/app/src/a.py", "never", "applied"), status="failed"),
+        call(DiffContent("/home/ada/app/src/a.py", "one\ntwo\n", "one\nthree\n")),
+        call(DiffContent("/home/ada/app/src/a.py", "x = 1", "x = 2")),
+        call(DiffContent("/home/ada/app/new.md", "", "hello\nworld\n", created=True)),
+        call(DiffContent("/home/ada/app/src/a.py", "never", "applied"), status="failed"),
     ]
-    files = edited(items, "/work/app")
+    files = edited(items, "/home/ada/app")
     assert [file.path for file in files] == ["new.md", "src/a.py"]
     found = change_set(files, Scope.ALL)
     assert [(f.path, f.state, f.added, f.removed) for f in found.files] == [
